@@ -12,17 +12,27 @@ import dagster as dg
 import polars as pl
 
 from platform_assets.declaration import UseCase
+from platform_assets.lake.column_meanings import column_meanings
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.layout import MODEL, TRAINING
 from platform_assets.lake.lineage.graph import SOURCE, WHOLE_ROW, Lineage
 from platform_assets.lake.lineage.use_case import lineage
 
+USE_CASE_TAG, LAYER_TAG = "use_case", "layer"
+"""Tags of every asset, to filter by: `tag:"use_case"="..."`."""
 
-class AssetPolicy(TypedDict):
-    """Arguments that every asset definition of a use case gets."""
+
+class AssetPlace(TypedDict):
+    """Where an asset stands in the UI, and whose it is."""
 
     group_name: str
+    tags: Mapping[str, str]
     owners: Sequence[str]
+
+
+class AssetPolicy(AssetPlace):
+    """Arguments that every asset definition of a use case gets."""
+
     freshness_policy: dg.FreshnessPolicy
 
 
@@ -31,8 +41,20 @@ def asset_key(use_case: UseCase, layer: str, table: str) -> dg.AssetKey:
     return dg.AssetKey([use_case.name, layer, table])
 
 
+def place(use_case: UseCase, layer: str) -> AssetPlace:
+    """Group, tags and owner of an asset in a layer.
+
+    A group is a layer of one use case, so that `group:"<use_case>__*"` is one picture, and one layer of it stands together.
+    """
+    return AssetPlace(
+        group_name=f"{use_case.name}__{layer}",
+        tags={USE_CASE_TAG: use_case.name, LAYER_TAG: layer},
+        owners=[use_case.owner],
+    )
+
+
 def policy(use_case: UseCase, layer: str, *, by_training: bool = False) -> AssetPolicy:
-    """Group, owner and freshness of an asset in a layer.
+    """Place and freshness of an asset in a layer.
 
     Dagster judges an asset by its newest materialization, whatever its day; which days are behind is a metric
     (`platform_assets_due_days_behind`). What each training makes is due every `training.every_days`, all else each day.
@@ -46,8 +68,7 @@ def policy(use_case: UseCase, layer: str, *, by_training: bool = False) -> Asset
     days = use_case.training.every_days if by_training or layer in (TRAINING, MODEL) else 1
     between = timedelta(days=days - 1)
     return AssetPolicy(
-        group_name=layer,
-        owners=[use_case.owner],
+        **place(use_case, layer),
         freshness_policy=dg.FreshnessPolicy.time_window(
             fail_window=between + timedelta(hours=freshness.fail_after_hours),
             warn_window=between + timedelta(hours=freshness.warn_after_hours),
@@ -55,11 +76,17 @@ def policy(use_case: UseCase, layer: str, *, by_training: bool = False) -> Asset
     )
 
 
-def column_schema(schema: Mapping[str, pl.DataType], descriptions: Mapping[str, str]) -> dict[str, Any]:
-    """Definition metadata with the table's columns, shown by Dagster's UI."""
-    columns = [
-        dg.TableColumn(name, type=str(dtype), description=descriptions.get(name)) for name, dtype in schema.items()
-    ]
+def column_schema(use_case: UseCase, key: dg.AssetKey, schema: Mapping[str, pl.DataType]) -> dict[str, Any]:
+    """Definition metadata with the table's columns and what each means, shown by Dagster's UI.
+
+    Args:
+        use_case: the declaration.
+        key: the asset.
+        schema: its columns.
+    """
+    _, layer, table = key.path
+    meanings = column_meanings(use_case, layer, table)
+    columns = [dg.TableColumn(name, type=str(dtype), description=meanings.get(name)) for name, dtype in schema.items()]
     return {"dagster/column_schema": dg.TableSchema(columns=columns)}
 
 

@@ -92,7 +92,9 @@ def test_every_asset_carries_what_a_reader_needs(definitions: dg.Definitions) ->
         if key.path[-1] not in MATERIALIZED_ON_OCCASION:
             assert node.freshness_policy is not None, f"{name} has no freshness policy"
         assert node.kinds, f"{name} has no kinds"
-        assert node.group_name == key.path[1], f"{name} stands in group {node.group_name}"
+        use_case, layer = key.path[:2]
+        assert node.group_name == f"{use_case}__{layer}", f"{name} stands in group {node.group_name}"
+        assert {"use_case": use_case, "layer": layer}.items() <= node.tags.items(), f"{name} cannot be filtered for"
 
 
 def test_tables_declare_their_columns(definitions: dg.Definitions) -> None:
@@ -100,6 +102,28 @@ def test_tables_declare_their_columns(definitions: dg.Definitions) -> None:
     for key in graph.get_all_asset_keys():
         if key.path[1] in {"raw", "clean", "quarantine"} or key.path[-1] in {"training_set", "prediction_log"}:
             assert "dagster/column_schema" in graph.get(key).metadata, key.to_user_string()
+
+
+def test_every_column_says_what_it_means(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    tables = {key: graph.get(key).metadata.get("dagster/column_schema") for key in graph.get_all_asset_keys()}
+    silent = [
+        f"{key.to_user_string()}.{column.name}"
+        for key, schema in tables.items()
+        if schema is not None
+        for column in (schema if isinstance(schema, dg.TableSchema) else schema.value).columns
+        if not (column.description or "").strip()
+    ]
+    assert silent == [], "say what these mean in lake/column_meanings.py"
+
+
+def test_a_use_case_is_selected_by_its_groups(definitions: dg.Definitions) -> None:
+    """As typed into the search field above the graph."""
+    graph = definitions.resolve_asset_graph()
+    for name in {key.path[0] for key in graph.get_all_asset_keys()}:
+        chosen = dg.AssetSelection.from_string(f'group:"{name}__*"').resolve(graph)
+        assert chosen == {key for key in graph.get_all_asset_keys() if key.path[0] == name}
+        assert chosen == dg.AssetSelection.from_string(f'tag:"use_case"="{name}"').resolve(graph)
 
 
 def test_definitions_load_cheaply_and_import_no_heavy_library() -> None:

@@ -46,12 +46,13 @@ def _specs(use_case: UseCase, source: Source) -> list[dg.AssetSpec]:
     deps = [asset_key(use_case, RAW, source.name), *(asset_key(use_case, CLEAN, table) for table in tables)]
 
     def spec(layer: str, schema: dict[str, pl.DataType], description: str) -> dg.AssetSpec:
+        key = asset_key(use_case, layer, source.name)
         return dg.AssetSpec(
-            asset_key(use_case, layer, source.name),
+            key,
             deps=deps,
             description=description,
             kinds={"deltalake", "pandera"},
-            metadata=column_schema(schema, {column.name: column.description for column in source.columns}),
+            metadata=column_schema(use_case, key, schema),
             skippable=True,
             code_version="1",
             automation_condition=after_upstream(),

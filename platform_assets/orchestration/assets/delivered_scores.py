@@ -48,7 +48,7 @@ def delivered_scores_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         deps=[*published, *(asset_key(use_case, FEATURES, view.table) for view in use_case.features)],
         description="Scores that somebody else's model made of the day's events, with the features that stand beside them.",
         kinds={"deltalake"},
-        metadata=column_schema(prediction_log_schema(use_case), {}),
+        metadata=column_schema(use_case, key, prediction_log_schema(use_case)),
         partitions_def=event_days(use_case),
         backfill_policy=dg.BackfillPolicy.single_run(),
         automation_condition=after_upstream(),

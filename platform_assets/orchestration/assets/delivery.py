@@ -18,7 +18,7 @@ from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import MODEL, SERVING
 from platform_assets.orchestration.kubernetes.sizes import step_tags
-from platform_assets.orchestration.metadata import asset_key
+from platform_assets.orchestration.metadata import asset_key, place
 from platform_assets.orchestration.sensors import sensor_status
 from platform_assets.pipelines.gitops.delivery import InstalledDelivery
 from platform_assets.pipelines.gitops.delivery_rules import BY_ITSELF, disagreements
@@ -50,8 +50,7 @@ def delivery_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             )
         ],
         op_tags=step_tags(use_case, SERVING, DELIVERY),
-        group_name=SERVING,
-        owners=[use_case.owner],
+        **place(use_case, SERVING),
     )
     def delivery(
         context: dg.AssetExecutionContext,

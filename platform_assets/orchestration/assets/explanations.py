@@ -40,7 +40,7 @@ def explanations_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         deps=[predictions_key(use_case)],
         description="Samples of a day's predictions, computed again from what was known, and what mattered in each.",
         kinds={"deltalake"},
-        metadata=column_schema(explanations_schema(use_case), {}),
+        metadata=column_schema(use_case, key, explanations_schema(use_case)),
         partitions_def=event_days(use_case),
         backfill_policy=dg.BackfillPolicy.single_run(),
         code_version="1",

@@ -48,7 +48,7 @@ def feature_quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         deps=[asset_key(use_case, TRAINING, TRAINING_SET)],
         description="Each feature's profile, stability, correlation with the label and the others, and a leakage test.",
         kinds={"scikitlearn", "deltalake"},
-        metadata=column_schema(FEATURE_QUALITY_SCHEMA, {}),
+        metadata=column_schema(use_case, key, FEATURE_QUALITY_SCHEMA),
         partitions_def=as_of_days(use_case),
         code_version="1",
         check_specs=[day_check(name, key, as_of_days(use_case), description=text) for name, text in described.items()],

@@ -104,7 +104,7 @@ def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDef
         deps=view_deps(use_case, view),
         description=view.description,
         kinds={"deltalake", "polars"},
-        metadata=column_schema(schema, feature_descriptions(view)),
+        metadata=column_schema(use_case, key, schema),
         partitions_def=event_days(use_case),
         backfill_policy=dg.BackfillPolicy.single_run(),
         automation_condition=after_upstream(ignoring=reference_keys(use_case, [view])),
@@ -156,15 +156,3 @@ def completeness_results(
     explanation = "; ".join(worst) or f"{totals['rows']:,} rows, one for each published event"
     metadata: dict[str, Any] = {**totals, "incomplete_days": [str(day) for day in red], "explanation": explanation}
     return verdicts, dg.AssetCheckResult(asset_key=key, check_name=name, passed=not red, metadata=metadata)
-
-
-def feature_descriptions(view: FeatureView) -> dict[str, str]:
-    """Description of every feature of a view."""
-    described = {row.name: row.description for row in view.rows}
-    described |= {item.name: item.description for item in view.functions}
-    for lookup in view.lookups:
-        described |= dict.fromkeys(lookup.feature_names, lookup.description)
-    for window in view.windows:
-        for name, duration in zip(window.feature_names, window.durations, strict=True):
-            described[name] = f"{window.description}; over {duration}"
-    return described

@@ -56,14 +56,14 @@ def incremental_assets(*, use_case: UseCase, source: Source, folder: Path) -> li
 
 
 def _raw_spec(use_case: UseCase, source: Source) -> dg.AssetSpec:
-    feed = asset_key(use_case, RAW, feed_name(source.name))
+    key, feed = asset_key(use_case, RAW, source.name), asset_key(use_case, RAW, feed_name(source.name))
     return dg.AssetSpec(
-        asset_key(use_case, RAW, source.name),
+        key,
         deps=[feed],
         description=f"{source.description} Every change, as delivered. Written by {feed.to_user_string()}, which tells the "
         f"days it touched; to load, materialize that.",
         kinds={"deltalake", source.connector.kind},
-        metadata=column_schema(raw_schema(source), {column.name: column.description for column in source.columns}),
+        metadata=column_schema(use_case, key, raw_schema(source)),
         partitions_def=event_days(use_case),
         code_version="1",
         **policy(use_case, RAW),

@@ -6,7 +6,6 @@ Belongs here: the asset. Does not belong here: storing the versions (`pipelines/
 import dagster as dg
 
 from platform_assets.declaration import Source, UseCase
-from platform_assets.declaration.sections.changes import OPERATION, VALID_FROM, VALID_TO
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import HISTORY, RAW
@@ -25,26 +24,18 @@ from platform_assets.orchestration.metadata import (
 from platform_assets.orchestration.partitions import event_days, partition_range
 from platform_assets.pipelines.history import store_row_versions
 
-DESCRIPTIONS = {
-    OPERATION: "upsert or delete; a delete has its key alone",
-    VALID_FROM: "sequence of the change that made the version",
-    VALID_TO: "sequence of the change that followed; null while the version holds",
-}
-
 
 def history_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
     """The table of all versions of a source's rows, each in the day in which it stood, as delivered and not audited."""
-    raw_key = asset_key(use_case, RAW, source.name)
+    raw_key, own_key = asset_key(use_case, RAW, source.name), asset_key(use_case, HISTORY, source.name)
     schema = history_schema(source)
 
     @dg.asset(
-        key=asset_key(use_case, HISTORY, source.name),
+        key=own_key,
         deps=[raw_key],
         description=f"{source.description} Every version of every row, deleted ones included.",
         kinds={"deltalake", "polars"},
-        metadata=column_schema(
-            schema, {**{column.name: column.description for column in source.columns}, **DESCRIPTIONS}
-        ),
+        metadata=column_schema(use_case, own_key, schema),
         partitions_def=event_days(use_case),
         backfill_policy=dg.BackfillPolicy.single_run(),
         automation_condition=after_upstream(),
@@ -53,11 +44,7 @@ def history_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         **policy(use_case, HISTORY),
     )
     def history(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
-        catalog, days, key = (
-            Catalog(use_case, lake),
-            partition_range(context),
-            asset_key(use_case, HISTORY, source.name),
-        )
+        catalog, days, key = Catalog(use_case, lake), partition_range(context), own_key
         commit = store_row_versions(catalog, source, days)
         counts = catalog.history(source.name).count_by_partition(version=commit.version)
         describe_days(context, key, {day: {"dagster/row_count": counts.get(day, 0)} for day in days.days})

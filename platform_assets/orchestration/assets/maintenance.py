@@ -32,12 +32,6 @@ from platform_assets.orchestration.run_logs import remove_old_run_logs
 from platform_assets.pipelines.maintain import MaintainedTables, maintain_tables, remove_old_reports
 from platform_assets.registry.model_store import ModelStore
 
-_COLUMNS = {
-    "ran_at": "When the upkeep began.",
-    "table": "The table, as `layer/table`.",
-    "kept_versions": "Versions that models, training sets and holds pin, and the current one.",
-}
-
 
 class MaintenanceConfig(dg.Config):
     """What a person can ask of an upkeep."""
@@ -59,7 +53,7 @@ def maintenance_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         description="Small files are put together, and files go that no kept version needs. A version that a model, a "
         "training set or a hold pins stays readable. Old logs of runs and old reports of days go.",
         kinds={"deltalake"},
-        metadata=column_schema(UPKEEP_SCHEMA, _COLUMNS),
+        metadata=column_schema(use_case, key, UPKEEP_SCHEMA),
         code_version="1",
         op_tags=step_tags(use_case, MAINTENANCE, TABLES),
         **standing,

@@ -30,14 +30,15 @@ from platform_assets.training.selection import Selection
 def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     """The model as of a day, registered in MLflow under the use case's name, alias `challenger`."""
 
+    key = asset_key(use_case, MODEL, use_case.model_name)
+    judged = (*use_case.feature_names, use_case.label.column)
+
     @dg.asset(
-        key=asset_key(use_case, MODEL, use_case.model_name),
+        key=key,
         deps=[asset_key(use_case, TRAINING, TRAINING_SET)],
         description=f"{use_case.description} Candidates compared on the same folds; the best fitted on the latest days.",
         kinds={"mlflow", *_libraries(use_case)},
-        metadata=column_schema(
-            {name: training_set_schema(use_case)[name] for name in (*use_case.feature_names, use_case.label.column)}, {}
-        ),
+        metadata=column_schema(use_case, key, {name: training_set_schema(use_case)[name] for name in judged}),
         partitions_def=as_of_days(use_case),
         automation_condition=after_upstream(),
         code_version="1",

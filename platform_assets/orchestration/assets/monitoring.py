@@ -92,7 +92,7 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         deps=[dg.AssetDep(asset_key(use_case, SERVING, DEPLOYMENT), partition_mapping=dg.LastPartitionMapping())],
         description="Every answered request: what was asked, the features used, the score, the model and the latency.",
         kinds={"deltalake", "bentoml"},
-        metadata=column_schema(schema, {}),
+        metadata=column_schema(use_case, key, schema),
         partitions_def=days_def,
         backfill_policy=dg.BackfillPolicy.single_run(),
         code_version="1",

@@ -39,7 +39,9 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         description="Each entity's recent events in Feast's online store, from which the service computes the same windows.",
         kinds={"feast", "sqlite"},
         metadata=column_schema(
-            {name: use_case.source(node.table).column(node.column).polars_type for name, node in kept.items()}, {}
+            use_case,
+            key,
+            {name: use_case.source(node.table).column(node.column).polars_type for name, node in kept.items()},
         ),
         partitions_def=event_days(use_case),
         automation_condition=after_upstream(ignoring=reference_keys(use_case, use_case.stored_views)),

@@ -55,7 +55,7 @@ def parity_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         deps=[predictions_key(use_case), *features],
         description="Logged predictions replayed through the offline path: every feature value they were made from, compared.",
         kinds={"deltalake", "polars"},
-        metadata=column_schema(PARITY_SCHEMA, {}),
+        metadata=column_schema(use_case, key, PARITY_SCHEMA),
         partitions_def=event_days(use_case),
         backfill_policy=dg.BackfillPolicy.single_run(),
         code_version="1",

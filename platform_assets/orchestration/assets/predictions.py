@@ -50,7 +50,7 @@ def daily_predictions_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         deps=[*features, dg.AssetDep(champion_key, partition_mapping=dg.LastPartitionMapping())],
         description="One prediction for each event of the day: what was known, the features used, the value, the model.",
         kinds={"deltalake"},
-        metadata=column_schema(prediction_log_schema(use_case), {}),
+        metadata=column_schema(use_case, key, prediction_log_schema(use_case)),
         partitions_def=event_days(use_case),
         backfill_policy=dg.BackfillPolicy.single_run(),
         # The champion's latest as-of day is missing on most days, which would keep the condition closed.

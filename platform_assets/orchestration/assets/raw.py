@@ -79,11 +79,12 @@ def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDe
 
 
 def _spec(use_case: UseCase, source: Source) -> dg.AssetSpec:
+    key = asset_key(use_case, RAW, source.name)
     return dg.AssetSpec(
-        asset_key(use_case, RAW, source.name),
+        key,
         description=f"{source.description} As delivered, in the declared types.",
         kinds={"deltalake", source.connector.kind},
-        metadata=column_schema(raw_schema(source), {column.name: column.description for column in source.columns}),
+        metadata=column_schema(use_case, key, raw_schema(source)),
         skippable=True,
         code_version="1",
         **policy(use_case, RAW),

@@ -56,7 +56,7 @@ def retrain_decision_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         description="Whether a new model is asked for as of the day: drift, loss, labels, age and cost, the verdict and its reason, and "
         "what other settings would have said of the last 30 days.",
         kinds={"deltalake"},
-        metadata=column_schema(RETRAIN_SCHEMA, {}),
+        metadata=column_schema(use_case, key, RETRAIN_SCHEMA),
         partitions_def=days,
         code_version="1",
         check_specs=[day_check(name, key, days, description=text) for name, text in _CHECKS.items()],

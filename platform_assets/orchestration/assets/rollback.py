@@ -16,7 +16,7 @@ from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import MODEL
 from platform_assets.orchestration.kubernetes.sizes import step_tags
-from platform_assets.orchestration.metadata import asset_key
+from platform_assets.orchestration.metadata import asset_key, place
 from platform_assets.pipelines.roll_back import ServiceNotBack, roll_back_model
 from platform_assets.registry.errors import RollbackRefused
 from platform_assets.registry.model_store import ModelStore
@@ -41,8 +41,7 @@ def rollback_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         kinds={"mlflow"},
         code_version="1",
         op_tags=step_tags(use_case, MODEL, ROLLBACK),
-        group_name=MODEL,
-        owners=[use_case.owner],
+        **place(use_case, MODEL),
     )
     def rollback(
         context: dg.AssetExecutionContext,

@@ -15,7 +15,7 @@ from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.lake.layout import SERVING
 from platform_assets.monitoring.rollout_page import plot_rollout
 from platform_assets.orchestration.kubernetes.sizes import step_tags
-from platform_assets.orchestration.metadata import asset_key, picture
+from platform_assets.orchestration.metadata import asset_key, picture, place
 from platform_assets.pipelines.write_rollout_page import write_rollout_page
 
 
@@ -29,8 +29,7 @@ def rollout_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         kinds={"envoy"},
         code_version="1",
         op_tags=step_tags(use_case, SERVING, ROLLOUT),
-        group_name=SERVING,
-        owners=[use_case.owner],
+        **place(use_case, SERVING),
     )
     def rollout(serving: dg.ResourceParam[ServingHome]) -> dg.MaterializeResult:
         path, looks = write_rollout_page(use_case.name, serving)

@@ -64,7 +64,7 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         deps=[*table_deps(use_case), *(dg.AssetDep(dep, partition_mapping=mapping) for dep in features)],
         description="Labelled events whose label was known as of the day, with the features each event had at its time.",
         kinds={"deltalake", "polars"},
-        metadata=column_schema(schema, {use_case.label.column: "The label."}),
+        metadata=column_schema(use_case, key, schema),
         partitions_def=as_of_days(use_case),
         code_version="1",
         check_specs=[check],

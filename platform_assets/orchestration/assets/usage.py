@@ -37,13 +37,6 @@ DATA_VERSION: Final = "dagster/data_version"
 """Tag by which Dagster knows the version of what was made."""
 COMMAND: Final = "command"
 """In place of a job: what a command took beside the jobs that it ran."""
-COLUMNS = {
-    "at": "When the run ended, or the process or table was looked at.",
-    "kind": "What it is for: a stage of the journey, a service, a share of the proxy, storage, or what a run takes beside its steps.",
-    "name": "`layer/table` of a step or table, version of a service.",
-    "cpu_seconds": "CPU-seconds of all threads, and of child processes that ended.",
-    "gigabyte_seconds": "Resident memory over time; GB of 10^9 bytes.",
-}
 
 
 def usage_sensor_name(use_case: UseCase) -> str:
@@ -59,10 +52,12 @@ def usage_asset(*, use_case: UseCase, sheet: str) -> dg.AssetsDefinition:
         sheet: name or file of the price sheet.
     """
 
+    key = asset_key(use_case, MONITORING, USAGE)
+
     @dg.asset(
-        key=asset_key(use_case, MONITORING, USAGE),
+        key=key,
         description="CPU, memory and bytes of every step, service process and table, and what they cost by a price sheet.",
-        metadata=column_schema(USAGE_SCHEMA, COLUMNS),
+        metadata=column_schema(use_case, key, USAGE_SCHEMA),
         code_version="1",
         op_tags=step_tags(use_case, MONITORING, USAGE),
         kinds={"deltalake", "polars"},

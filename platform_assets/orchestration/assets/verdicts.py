@@ -40,7 +40,7 @@ def verdict_asset(
             deps=deps,
             description=description,
             kinds={kind},
-            metadata=column_schema(VERDICT_SCHEMA, {}),
+            metadata=column_schema(use_case, key, VERDICT_SCHEMA),
             partitions_def=days,
             code_version="1",
             check_specs=[day_check(name, key, days, description=promise)],

@@ -59,7 +59,7 @@ def test_a_range_of_days_reads_well() -> None:
 def test_keys_groups_and_owners_come_from_the_declaration(use_case: UseCase) -> None:
     assert asset_key(use_case, "model", "champion") == dg.AssetKey(["card_fraud", "model", "champion"])
     found = policy(use_case, "model")
-    assert (found["group_name"], found["owners"]) == ("model", [use_case.owner])
+    assert (found["group_name"], found["owners"]) == ("card_fraud__model", [use_case.owner])
 
 
 def test_a_model_as_of_today_can_be_trained_today(use_case: UseCase) -> None:
