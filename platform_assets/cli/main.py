@@ -24,6 +24,7 @@ from platform_assets.cli import (
     lake,
     lineage,
     metrics,
+    options,
     package,
     parity,
     proto,
@@ -61,6 +62,7 @@ app.add_typer(gitops.app, name="gitops")
 app.add_typer(target.app, name="target")
 app.add_typer(parity.app, name="parity")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(options.app, name="options")
 app.add_typer(audit.app, name="audit")
 app.command()(check.check)
 app.add_typer(secrets.app, name="secrets")
@@ -218,7 +220,13 @@ def status(
 @app.command()
 def docs() -> None:
     """Write docs/reference/ and the list of metrics: the declaration from its models, the commands from their help, and what goes."""
-    from platform_assets.cli import command_reference, deprecation_reference, metrics_reference, reference
+    from platform_assets.cli import (
+        command_reference,
+        deprecation_reference,
+        metrics_reference,
+        options_reference,
+        reference,
+    )
     from platform_assets.cli.console import fail_readably
     from platform_assets.deprecations import DEPRECATIONS
 
@@ -227,4 +235,5 @@ def docs() -> None:
         reference.write_page(command_reference.TARGET, command_reference.render_commands(app))
         page = deprecation_reference.render_deprecations(DEPRECATIONS)
         reference.write_page(deprecation_reference.DEPRECATIONS_PAGE, page)
+        reference.write_page(options_reference.OPTIONS_PAGE, options_reference.render_options())
         reference.write_page(metrics_reference.TARGET, metrics_reference.render_now())

@@ -35,6 +35,7 @@ class FieldFinding:
         value_at: where the value as a whole stands, without the alternatives that it was tried as.
         is_of_union: whether it is about one alternative of several.
         also: other places with the same mistake.
+        cause: the error of a rule of ours, whose kind tells programs more than its words; None for one of pydantic's.
     """
 
     error_type: str
@@ -45,6 +46,7 @@ class FieldFinding:
     value_at: tuple[int | str, ...]
     is_of_union: bool
     also: tuple[tuple[int | str, ...], ...] = ()
+    cause: ValueError | None = None
 
     @classmethod
     def of(cls, detail: Mapping[str, Any], model: type[BaseModel]) -> Self:
@@ -58,7 +60,8 @@ class FieldFinding:
             where = (*where, str(context.get("discriminator", "'kind'")).strip("'"))
         value_at = tuple(step for step in where if not _is_alternative(step))
         is_of_union = value_at != where
-        return cls(detail["type"], where, message, detail.get("input"), context, value_at, is_of_union)
+        cause = own if isinstance(own, ValueError) else None
+        return cls(detail["type"], where, message, detail.get("input"), context, value_at, is_of_union, cause=cause)
 
 
 def _is_alternative(step: int | str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,14 @@ class DeclarationProblem:
         line: counted from 1; None where the file as a whole is meant.
         field: its path in the declaration, dotted; empty for the file as a whole.
         message: what is wrong and what to do, in one line.
+        cause: the error of a rule, such as `OptionRefused`; None where its words say all.
     """
 
     file: Path
     line: int | None
     field: str
     message: str
+    cause: ValueError | None = dataclass_field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         """The line that people read."""
@@ -86,7 +89,8 @@ def problems_of(
         others = _other_lines(node, line_of(node, where), finding.also)
         if others:
             message = f"{message}; the same in {others}"
-        problems.append(DeclarationProblem(path, line_of(node, where), ".".join(map(str, shown)), _one_line(message)))
+        place = path, line_of(node, where), ".".join(map(str, shown))
+        problems.append(DeclarationProblem(*place, _one_line(message), finding.cause))
     return problems
 
 

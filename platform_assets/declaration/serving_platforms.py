@@ -1,41 +1,58 @@
-"""What the declaration knows of a serving platform: its name, and whether packages for it are made.
+"""`serving.platform`: what the declaration knows of a serving platform, its name and whether packages for it are made.
 
 Belongs here: one object for each platform, and their list, which is the truth about what `serving.platform` may say. Does not belong here:
 how a model is packaged for one (`deployment/platforms`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Annotated
 
+from pydantic import BeforeValidator, WithJsonSchema
+
+from platform_assets.declaration.options.base import Option, OptionRefusal, ToolChoice
 from platform_assets.members import MemberRegistry
 
 
 @dataclass(frozen=True)
-class DeclaredPlatform:
+class DeclaredPlatform(Option):
     """A serving platform.
 
     Attributes:
-        name: what `serving.platform` calls it.
         packaged_by: `package.module:OBJECT` of the `deployment.platforms.base.Platform` that makes its packages.
-        refused: why none are made, with the day on which that was decided and the way out; empty where they are.
         extra: of the distribution, needed to make a package, see `platform_assets/extras.py`; empty for none.
     """
 
-    name: str
     packaged_by: str
-    refused: str = ""
-    extra: str = ""
+    extra: str = field(default="", kw_only=True)
 
 
 _PLATFORMS = "platform_assets.deployment.platforms"
-BENTO = DeclaredPlatform("bento", f"{_PLATFORMS}.bento:BENTO")
-KSERVE = DeclaredPlatform("kserve", f"{_PLATFORMS}.kserve:KSERVE", extra="onnx")
-SELDON = DeclaredPlatform("seldon", f"{_PLATFORMS}.seldon:SELDON", extra="onnx")
-TRITON = DeclaredPlatform("triton", f"{_PLATFORMS}.triton:TRITON", extra="onnx")
+_SUITE = "contracts/test_platforms.py::test_its_file_scores_as_the_model_does"
+BENTO = DeclaredPlatform(
+    "bento",
+    f"{_PLATFORMS}.bento:BENTO",
+    means="Our own service, as a Bento",
+    proven_by="contracts/test_platforms.py::test_what_it_names_is_what_it_wrote_the_same_each_time",
+)
+KSERVE = DeclaredPlatform(
+    "kserve", f"{_PLATFORMS}.kserve:KSERVE", extra="onnx", means="A package for KServe", proven_by=_SUITE
+)
+SELDON = DeclaredPlatform(
+    "seldon", f"{_PLATFORMS}.seldon:SELDON", extra="onnx", means="A package for Seldon Core 2", proven_by=_SUITE
+)
+TRITON = DeclaredPlatform(
+    "triton", f"{_PLATFORMS}.triton:TRITON", extra="onnx", means="A repository for Triton", proven_by=_SUITE
+)
 TORCHSERVE = DeclaredPlatform(
     "torchserve",
     f"{_PLATFORMS}.torchserve:TORCHSERVE",
-    refused="no package is made for TorchServe (decided 2026-11-30): it gets no fixes since 2025, not of security either. Declare "
-    "`triton`, which serves the same networks as ONNX, or `bento`",
+    means="A model archive for TorchServe",
+    refused=OptionRefusal(
+        "it gets no fixes since 2025, not of security either",
+        date(2026, 11, 30),
+        "Declare `triton`, which serves the same networks as ONNX, or `bento`",
+    ),
 )
 
 _MODULE = "platform_assets.declaration.serving_platforms"
@@ -49,3 +66,8 @@ DECLARED_PLATFORMS: MemberRegistry[DeclaredPlatform] = MemberRegistry(
         "torchserve": f"{_MODULE}:TORCHSERVE",
     },
 )
+PLATFORM = ToolChoice(
+    "serving.platform", "What `platform-assets package` packages a model for", "bento", DECLARED_PLATFORMS
+)
+PlatformName = Annotated[str, BeforeValidator(PLATFORM.allowed), WithJsonSchema(PLATFORM.schema)]
+"""What `serving.platform` may say."""

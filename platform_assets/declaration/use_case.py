@@ -16,6 +16,10 @@ from platform_assets.declaration.base import Declaration, Identifier
 from platform_assets.declaration.checks.labels import UNDATED_LABEL
 from platform_assets.declaration.checks.references import find_problems
 from platform_assets.declaration.names import EVALUATION
+from platform_assets.declaration.options.clouds import CloudName
+from platform_assets.declaration.options.feature_stores import FeatureStoreName
+from platform_assets.declaration.options.orchestration import OrchestrationName
+from platform_assets.declaration.options.tracking import TrackingName
 from platform_assets.declaration.renamed import with_current_names
 from platform_assets.declaration.sections.calendar import Calendar
 from platform_assets.declaration.sections.columns import ColumnType
@@ -62,6 +66,17 @@ class UseCase(Declaration):
         description="`team:name` or an e-mail address; owns every asset.",
     )
     history: History = Field(description="The days that the data covers.")
+    tracking: TrackingName = Field(default="mlflow", description="Which tool keeps runs of trainings.")
+    feature_store: FeatureStoreName = Field(
+        default="feast", description="Where features are known by name and served from."
+    )
+    orchestration: OrchestrationName = Field(
+        default="dagster", description="What runs the pipelines; another value than `dagster` runs an exported project."
+    )
+    cloud: CloudName = Field(
+        default="local",
+        description="Which cloud addresses, secrets, modules of Terraform and prices are of; `local` demands none.",
+    )
     sources: tuple[Source, ...] = Field(min_length=1, description="Every table the use case receives.")
     events: Identifier = Field(description="The source whose rows are scored: one prediction for each.")
     label: Label = Field(description="What is predicted.")
@@ -100,7 +115,7 @@ class UseCase(Declaration):
 
     @model_validator(mode="after")
     def _refuse_problems(self, info: ValidationInfo) -> Self:
-        problems = find_problems(self)
+        problems = find_problems(self, is_stored=info.mode == "json")
         if info.mode == "json":  # what was released before labels had to be dated still serves
             problems = [item for item in problems if (item.where, item.value) != (UNDATED_LABEL, None)]
         if problems:

@@ -218,12 +218,12 @@ def test_a_learner_that_no_format_holds_names_the_way_out(tmp_path: Path) -> Non
 
 
 def test_torchserve_is_refused_with_a_date_and_a_way_out(model: ModelToPackage, tmp_path: Path) -> None:
-    with pytest.raises(PlatformRefused, match=r"parking: .* \(decided 2026-11-30\): .* Declare `triton`"):
+    with pytest.raises(PlatformRefused, match=r"parking: torchserve is refused since 2026-11-30: .* Declare `triton`"):
         packaged("torchserve", model, tmp_path / "out")
     serving = use_case().serving.model_dump()
-    with pytest.raises(ValidationError, match="no package is made for TorchServe"):
+    with pytest.raises(ValidationError, match="torchserve is refused since 2026-11-30"):
         use_case(serving=serving | {"platform": "torchserve"})
-    with pytest.raises(ValidationError, match="there is no platform 'sagemaker'; there are bento, kserve"):
+    with pytest.raises(ValidationError, match="'sagemaker' is none of them; known: bento, kserve"):
         use_case(serving=serving | {"platform": "sagemaker"})
 
 

@@ -19,7 +19,7 @@ READING = (
     "check", "sources check", "quarantine list", "quarantine show", "versions", "lineage", "features explain", "features show",
     "models list",
     "models compare", "models ledger", "experiments design", "experiments report", "status",
-    "rollout status", "target status", "metrics show", "audit verify",
+    "rollout status", "target status", "metrics show", "audit verify", "options list",
 )  # fmt: skip
 CHANGING = {
     "run": "pipeline/conftest.py",

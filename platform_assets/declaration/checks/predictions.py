@@ -26,13 +26,8 @@ Problem = tuple[tuple[int | str, ...], Any, str]
 def prediction_problems(use_case: UseCase) -> Iterator[Problem]:
     """Problems of delivered scores; paths start at the use case."""
     given, mode = use_case.predictions, use_case.serving.mode
-    if (given is not None) != (mode == "external"):
-        message = (
-            "somebody else's scores are watched, so nothing is served here: declare `mode: external`"
-            if given is not None
-            else "is for scores that somebody else makes: declare the section `predictions`"
-        )
-        yield ("serving", "mode"), mode, message
+    if given is None and mode == "external":
+        yield ("serving", "mode"), mode, "is for scores that somebody else makes: declare the section `predictions`"
     if given is None:
         return
     if use_case.training.learners:

@@ -25,6 +25,7 @@ from platform_assets.declaration.checks.keys import key_problems
 from platform_assets.declaration.checks.known_later import known_later_problems
 from platform_assets.declaration.checks.labels import label_problems
 from platform_assets.declaration.checks.measures import measure_problems
+from platform_assets.declaration.checks.options import option_problems
 from platform_assets.declaration.checks.predictions import prediction_problems
 from platform_assets.declaration.checks.rollout import rollout_problems
 from platform_assets.declaration.checks.stream_door import stream_door_problems
@@ -59,8 +60,13 @@ class Flaw:
     message: str
 
 
-def find_problems(use_case: UseCase) -> list[Flaw]:
-    """Everything in the declaration that does not fit together, in the order of its sections."""
+def find_problems(use_case: UseCase, *, is_stored: bool = False) -> list[Flaw]:
+    """Everything in the declaration that does not fit together, in the order of its sections.
+
+    Args:
+        use_case: the declaration.
+        is_stored: it was released once, and serves whatever tools are chosen today.
+    """
     problems = [
         *_history(use_case),
         *(Flaw(*one) for one in spans_without_events(use_case)),
@@ -93,6 +99,7 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
         *(Flaw(*finding) for finding in explanation_problems(use_case)),
         *(Flaw(*finding) for finding in rollout_problems(use_case)),
         *(Flaw(*finding) for finding in compute_problems(use_case)),
+        *(Flaw(*finding) for finding in (() if is_stored else option_problems(use_case))),
     ]
 
 

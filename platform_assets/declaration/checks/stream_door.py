@@ -1,6 +1,7 @@
-"""Checks of the stream door: modes that stream have their topics, and no other mode has any.
+"""Checks of the stream door: modes that stream have their topics, one for each use.
 
-Belongs here: what compares mode and topics. Does not belong here: limits of one field (`sections/stream_door.py`).
+Belongs here: what compares mode and topics. Does not belong here: topics under a mode that has none (`checks/options.py`), or limits of one
+field (`sections/stream_door.py`).
 """
 
 from __future__ import annotations
@@ -22,12 +23,6 @@ def stream_door_problems(use_case: UseCase) -> Iterator[Problem]:
         if use_case.scores_stream:
             yield where, None, f"mode {mode} needs it: `stream: {{brokers: VARIABLE, events: ..., predictions: ...}}`"
         return
-    if not use_case.scores_stream:
-        yield (
-            where,
-            stream.events,
-            f"is for the modes streaming and hybrid; mode is {mode}: change it or leave this out",
-        )
     if len(set(stream.topics)) < len(stream.topics):
         message = f"events, predictions and dead letters need a topic each, and these are {', '.join(stream.topics)}"
         yield where, stream.events, message

@@ -16,7 +16,6 @@ SLOW_SHARES: dict[Percentile, float] = {"p90": 0.1, "p95": 0.05, "p99": 0.01, "p
 LatencyMilliseconds = Literal[1, 2, 3, 5, 10, 20, 30, 50, 100, 250, 500, 1000, 2500]
 """Bounds of the service's histogram: between them nothing exact can be said."""
 ReceiverName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-StackName = Literal["prometheus", "datadog", "newrelic", "custom"]
 
 
 class Objectives(Declaration):

@@ -4,13 +4,14 @@ Belongs here: what a team declares about the running service. Does not belong he
 are settings of the installation.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from platform_assets.declaration.base import Declaration, Identifier
-from platform_assets.declaration.sections.alerting import Alerting, Objectives, StackName
+from platform_assets.declaration.options.modes import ModeName
+from platform_assets.declaration.options.stacks import StackName
+from platform_assets.declaration.sections.alerting import Alerting, Objectives
 from platform_assets.declaration.sections.callers import Callers
 from platform_assets.declaration.sections.degradation import DegradeRule
 from platform_assets.declaration.sections.explanations import Explanations
@@ -18,7 +19,7 @@ from platform_assets.declaration.sections.measures import BusinessMeasure
 from platform_assets.declaration.sections.rollout import AnyRolloutStage, Guards, ReplaceStage
 from platform_assets.declaration.sections.stream_door import StreamDoor
 from platform_assets.declaration.sections.training import Metric
-from platform_assets.declaration.serving_platforms import DECLARED_PLATFORMS
+from platform_assets.declaration.serving_platforms import PlatformName
 
 
 class Costs(Declaration):
@@ -45,26 +46,6 @@ class Decision(Declaration):
 
 REVIEW = "review"
 """The decision on a request that people are to look at."""
-
-
-def _platform(value: Any) -> str:
-    """The name of a platform that packages are made for."""
-    if value not in DECLARED_PLATFORMS:
-        raise PydanticCustomError(
-            "platform",
-            "there is no platform {value}; there are {names}",
-            {"value": repr(value), "names": ", ".join(DECLARED_PLATFORMS)},
-        )
-    refused = DECLARED_PLATFORMS[value].refused
-    if refused:
-        raise PydanticCustomError("platform", "{refused}", {"refused": refused})
-    return str(value)
-
-
-PlatformName = Annotated[
-    str, BeforeValidator(_platform), WithJsonSchema({"type": "string", "enum": list(DECLARED_PLATFORMS)})
-]
-"""Name of a serving platform."""
 
 
 class TraceSampling(Declaration):
@@ -94,7 +75,7 @@ class Overload(Declaration):
 class Serving(Declaration):
     """How the model answers."""
 
-    mode: Literal["realtime", "batch", "streaming", "hybrid", "external"] = Field(
+    mode: ModeName = Field(
         default="realtime",
         description="`realtime`: a service that is asked for each event. `batch`: a table of predictions for each day. `streaming`: "
         "events of a topic are scored into another one; the service answers no `score`. `hybrid`: both, `realtime` and `streaming`. "

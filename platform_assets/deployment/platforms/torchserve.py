@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from platform_assets.declaration.serving_platforms import DECLARED_PLATFORMS
+from platform_assets.declaration.options.base import OptionRefused
+from platform_assets.declaration.serving_platforms import PLATFORM
+from platform_assets.declaration.serving_platforms import TORCHSERVE as DECLARED
 from platform_assets.deployment.platforms.base import ModelToPackage, PackageSettings, PlatformPackage, PlatformRefused
 
 
@@ -20,7 +22,9 @@ class TorchServe:
         Raises:
             PlatformRefused: always.
         """
-        raise PlatformRefused(f"{model.use_case.name}: {DECLARED_PLATFORMS['torchserve'].refused}")
+        refused = DECLARED.refused
+        assert refused is not None, "nothing is made for it"
+        raise PlatformRefused(f"{model.use_case.name}: {OptionRefused(PLATFORM.field, DECLARED.name, refused)}")
 
 
 TORCHSERVE = TorchServe()

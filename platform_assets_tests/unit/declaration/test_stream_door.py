@@ -35,8 +35,8 @@ def test_each_mode_opens_its_doors(mode: str, requests: bool, stream: bool) -> N
     [
         ({"mode": "streaming"}, "mode streaming needs it"),
         ({"mode": "hybrid"}, "mode hybrid needs it"),
-        ({"stream": TOPICS}, "mode is realtime: change it or leave this out"),
-        ({"mode": "batch", "stream": TOPICS}, "is for the modes streaming and hybrid"),
+        ({"stream": TOPICS}, "`serving.mode` streaming and hybrid; declared is realtime"),
+        ({"mode": "batch", "stream": TOPICS}, "`serving.mode` streaming and hybrid; declared is batch"),
         ({"mode": "hybrid", "stream": TOPICS | {"predictions": "visits"}}, "need a topic each"),
         ({"mode": "hybrid", "stream": TOPICS | {"dead_letters": "scores"}}, "need a topic each"),
         ({"mode": "hybrid", "stream": TOPICS | {"events": "visits and more"}}, "should match pattern"),

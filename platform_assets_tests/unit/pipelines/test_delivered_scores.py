@@ -335,7 +335,7 @@ def test_scores_that_come_with_the_events_may_be_called_as_those_of_predictions(
     ("changes", "message"),
     [
         ({"serving": {"mode": "batch", "request": ["application", "at", "income"], "decision": {"threshold": 0.5}}},
-         "somebody else's scores are watched"),
+         "belongs to `serving.mode` external; declared is batch"),
         ({"predictions": None}, "declare the section `predictions`"),
         ({"training": {}}, "leave the learners out"),
         ({"predictions": {"source": "scores", "score": "engine"}}, "is string; needed is one of"),

@@ -1,0 +1,49 @@
+"""`orchestration`: what runs the pipelines.
+
+Belongs here: its values. Does not belong here: Dagster's assets (`platform_assets/orchestration`), or exports (`pipelines/export`).
+"""
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from platform_assets.declaration.options.base import Option, OptionRefusal, ToolChoice
+from platform_assets.members import MemberRegistry
+
+_NOT_YET = OptionRefusal("this version exports nothing to it", date(2026, 12, 1), "Declare `dagster`")
+DAGSTER = Option(
+    "dagster",
+    means="The asset graph of this platform, with its checks, schedules and sensors",
+    proven_by="graph/test_definitions.py::test_the_graph_is_as_it_was_reviewed",
+)
+AIRFLOW = Option(
+    "airflow", means="A generated project runs the same pipelines under Airflow", is_exported=True, refused=_NOT_YET
+)
+PREFECT = Option(
+    "prefect", means="A generated project runs the same pipelines under Prefect", is_exported=True, refused=_NOT_YET
+)
+KUBEFLOW = Option(
+    "kubeflow",
+    means="A generated project runs the same pipelines under Kubeflow Pipelines",
+    is_exported=True,
+    refused=_NOT_YET,
+)
+
+_MODULE = "platform_assets.declaration.options.orchestration"
+ORCHESTRATION: ToolChoice[Option] = ToolChoice(
+    "orchestration",
+    "What runs the pipelines",
+    "dagster",
+    MemberRegistry(
+        "orchestrator",
+        {
+            "dagster": f"{_MODULE}:DAGSTER",
+            "airflow": f"{_MODULE}:AIRFLOW",
+            "prefect": f"{_MODULE}:PREFECT",
+            "kubeflow": f"{_MODULE}:KUBEFLOW",
+        },
+    ),
+)
+OrchestrationName = Annotated[str, BeforeValidator(ORCHESTRATION.allowed), WithJsonSchema(ORCHESTRATION.schema)]
+"""What `orchestration` may say."""

@@ -1,0 +1,197 @@
+"""What every value of every choice of a tool promises: a test holds it, or it is refused at load with a reason, a day and a way out; and
+keys that belong to another value are refused, all of them.
+
+Belongs here: the registries of `declaration/options` as a whole. Does not belong here: what carries a value out (a suite of its own for
+each choice, which the value names).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+from typer.testing import CliRunner
+
+from platform_assets.cli import app
+from platform_assets.cli.options_reference import OPTIONS_PAGE, render_options
+from platform_assets.declaration import DeclarationError, UseCase, load_use_case
+from platform_assets.declaration.options.base import Option, OptionRefusal, OptionRefused, ToolChoice
+from platform_assets.declaration.options.registry import CHOICES
+from platform_assets.testing.declare import declaration
+
+TESTS = Path(__file__).parents[1]
+ROOT = TESTS.parent
+VALUES = [(field, name) for field in CHOICES for name in CHOICES[field].options]
+REFUSED = [(field, name) for field, name in VALUES if CHOICES[field].options[name].refused is not None]
+ALLOWED = [value for value in VALUES if value not in REFUSED]
+TOPICS = {"brokers": "BROKERS", "events": "visits", "predictions": "scores"}
+SAMPLES: dict[str, Any] = {
+    "serving.stream": TOPICS,
+    "predictions": {
+        "source": "events",
+        "score": "amount",
+        "reference": {"first_day": "2024-01-02", "last_day": "2024-01-03"},
+    },
+}
+"""Something that may stand at each key that belongs to some values alone."""
+
+
+def option(field: str, name: str) -> Option:
+    return CHOICES[field].options[name]
+
+
+def keys_of(choice: ToolChoice[Any]) -> set[str]:
+    return {key for name in choice.options for key in choice.options[name].own_keys}
+
+
+def mutations() -> Iterator[tuple[str, str, str]]:
+    """Every key that belongs to some values of a choice, under every other value that may be declared."""
+    for field, name in ALLOWED:
+        for key in sorted(keys_of(CHOICES[field]) - set(option(field, name).own_keys)):
+            yield field, name, key
+
+
+def document(**values: Any) -> dict[str, Any]:
+    """A declaration as plain values, with others at dotted paths."""
+    whole = declaration(
+        name="shop",
+        events={"visit": "int64", "at": "datetime", "amount": "float64"},
+        label="returned",
+        features=["amount"],
+        monitoring={"quality_metric": "auc_roc"},
+    )
+    for path, value in values.items():
+        *folders, last = path.split(".")
+        place = whole
+        for step in folders:
+            place = place.setdefault(step, {})
+        place[last] = value
+    return whole
+
+
+def written(folder: Path, attributes: dict[str, Any]) -> Path:
+    path = folder / "defs.yaml"
+    plain = json.loads(json.dumps(attributes, default=str))
+    path.write_text(yaml.safe_dump({"type": "platform_assets.MlUseCase", "attributes": plain}, sort_keys=False))
+    return path
+
+
+@pytest.mark.parametrize(("field", "name"), VALUES)
+def test_every_value_says_what_it_is(field: str, name: str) -> None:
+    choice, value = CHOICES[field], option(field, name)
+    assert (choice.field, value.name) == (field, name)
+    assert value.means
+    assert not value.means.endswith(".")
+    assert option(field, choice.default).refused is None
+
+
+@pytest.mark.parametrize(("field", "name"), VALUES)
+def test_every_value_names_a_test_that_is_there(field: str, name: str) -> None:
+    file, _, test = option(field, name).held_by.partition("::")
+    assert f"def {test}(" in (TESTS / file).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("field", "name"), REFUSED)
+def test_a_refused_value_is_told_with_reason_day_and_way_out(field: str, name: str, tmp_path: Path) -> None:
+    path = written(tmp_path, document(**{field: name}))
+    with pytest.raises(DeclarationError) as refused:
+        load_use_case(path)
+    [problem] = refused.value.problems
+    line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if text.endswith(f": {name}"))
+    assert (problem.file, problem.line, problem.field) == (path, line, field)
+    assert isinstance(problem.cause, OptionRefused)
+    refusal = problem.cause.refusal
+    assert (problem.cause.choice, problem.cause.name) == (field, name)
+    assert refusal.day <= date(2026, 12, 31)
+    for words in (refusal.reason, refusal.way_out, str(refusal.day)):
+        assert words in problem.message
+    ways_out = set(re.findall(r"`(\w+)`", refusal.way_out))
+    assert ways_out, "it names what to declare instead"
+    assert all(value in CHOICES[field].options and option(field, value).refused is None for value in ways_out)
+
+
+@pytest.mark.parametrize(("field", "name", "key"), list(mutations()))
+def test_a_key_of_another_value_is_refused(field: str, name: str, key: str, tmp_path: Path) -> None:
+    path = written(tmp_path, document(**{field: name, key: SAMPLES[key]}))
+    with pytest.raises(DeclarationError) as refused:
+        load_use_case(path)
+    [problem] = [one for one in refused.value.problems if one.field == key]
+    assert f"belongs to `{field}`" in problem.message
+    assert f"declared is {name}" in problem.message
+    assert "leave this out" in problem.message
+    last = key.rpartition(".")[2]
+    assert problem.line is not None
+    assert path.read_text().splitlines()[problem.line - 1].strip().startswith(f"{last}:")
+
+
+def test_the_mutations_are_not_empty() -> None:
+    assert len(list(mutations())) > 5
+    assert set(SAMPLES) == {key for field in CHOICES for key in keys_of(CHOICES[field])}
+
+
+def test_what_is_the_default_anyway_is_no_setting() -> None:
+    UseCase.model_validate(document(**{"serving.stream": None, "predictions": None}))
+
+
+def test_what_was_released_once_is_read_whatever_is_chosen_today() -> None:
+    stored = UseCase.model_validate(document()).model_dump_json()
+    changed = json.loads(stored) | {"cloud": "azure"}
+    changed["serving"] |= {"stream": TOPICS}
+    assert UseCase.model_validate_json(json.dumps(changed)).serving.stream is not None
+
+
+def test_a_value_that_nobody_knows_is_told_with_what_was_meant(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError, match=r"tracking: 'mlfow' is none of them; did you mean 'mlflow'\?"):
+        load_use_case(written(tmp_path, document(tracking="mlfow")))
+    with pytest.raises(ValidationError, match="is none of them"):
+        UseCase.model_validate(document(tracking=["mlflow"]))
+
+
+def test_what_belongs_to_another_cloud_is_refused() -> None:
+    stream = {"kind": "kinesis", "stream": "visits"}
+    for cloud, is_fine in {"local": True, "aws": True, "several": True, "azure": False, "gcp": False}.items():
+        whole = document(cloud=cloud)
+        whole["sources"][0]["connector"] = stream
+        if is_fine:
+            assert UseCase.model_validate(whole).cloud == cloud
+            continue
+        with pytest.raises(
+            ValidationError, match=f"is a service of aws, and `cloud` is {cloud}: declare `cloud: several`"
+        ):
+            UseCase.model_validate(whole)
+
+
+def test_a_further_value_edits_no_existing_file(tmp_path: Path) -> None:
+    ended = Option("ended", means="A tool", refused=OptionRefusal("it ended", date(2026, 1, 1), "Declare `mlflow`"))
+    with CHOICES["tracking"].options.with_member("ended", ended):
+        assert "| `ended` | refused since 2026-01-01 | It ended. Declare `mlflow` |" in render_options()
+        with pytest.raises(DeclarationError, match="ended is refused since 2026-01-01: it ended"):
+            load_use_case(written(tmp_path, document(tracking="ended")))
+
+
+def test_the_page_is_what_the_registries_say() -> None:
+    text = (ROOT / OPTIONS_PAGE).read_text(encoding="utf-8")
+    assert text == render_options(), "run `make docs`"
+    for _, name in VALUES:
+        assert f"| `{name}` |" in text
+
+
+def test_the_command_lists_every_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    listed = json.loads(CliRunner().invoke(app, ["options", "list", "--json"]).stdout)["options"]
+    assert [(one["choice"], one["value"]) for one in listed] == VALUES
+    by_value = {(one["choice"], one["value"]): one for one in listed}
+    assert by_value["tracking", "neptune"]["since"] == "2026-03-05"
+    assert by_value["tracking", "neptune"]["standing"] == "refused"
+    assert "card_fraud" in by_value["tracking", "mlflow"]["use_cases"]
+    shown = CliRunner().invoke(app, ["options", "list", "tracking"])
+    assert shown.exit_code == 0
+    assert "neptune" in shown.stdout
+    assert CliRunner().invoke(app, ["options", "list", "trackin"]).exit_code == 2
