@@ -1,14 +1,17 @@
 """`platform-assets lineage`: where a column comes from, and what is made from it, with the versions of the tables.
 
-Belongs here: the command and its tree. Does not belong here: the graph (`lake/lineage/`).
+Belongs here: the commands' group, and the command about columns with its tree. Does not belong here: the graph (`lake/lineage/`), what a
+file touched (`touched.py`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from platform_assets.cli import touched
 from platform_assets.cli.answer import AsJson, CommandAnswer, answering
 from platform_assets.cli.completion import use_case_names
 
@@ -22,8 +25,28 @@ if TYPE_CHECKING:
     from platform_assets.lake.table import LakeTable
 
 _MOST_TREES = 6
+COLUMN = "column"
 
 
+class ColumnsUnlessNamed(TyperGroup):
+    """`lineage USE_CASE COLUMN` is `lineage column USE_CASE COLUMN`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command's name in where none was typed."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = [COLUMN, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=ColumnsUnlessNamed,
+    no_args_is_help=True,
+    help="Where a column comes from (`lineage USE_CASE COLUMN`), and which predictions a file touched.",
+)
+app.command()(touched.touched)
+
+
+@app.command(COLUMN)
 def lineage(
     use_case: Annotated[str, typer.Argument(autocompletion=use_case_names, help="Name of the use case.")],
     column: Annotated[str, typer.Argument(help="`column`, `table.column` or `layer/table.column`.")],

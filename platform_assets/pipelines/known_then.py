@@ -13,7 +13,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from platform_assets.declaration import FeatureView, Source
+from platform_assets.declaration import FeatureView, Source, UseCase
 from platform_assets.declaration.time_zones import UTC_ZONE
 from platform_assets.features.offline.feature_table import join_labels, uses_label
 from platform_assets.lake.catalog import Catalog, CleanTable, RawTable
@@ -50,13 +50,18 @@ def versions_then(catalog: Catalog, moments: pl.Series) -> dict[str, pl.Series]:
     return versions
 
 
+def reach_days(use_case: UseCase) -> int:
+    """How many days before an event its features read, at most."""
+    return max(_reach_days(view) for view in use_case.features) + (use_case.time_zone != UTC_ZONE)
+
+
 def reached_days(catalog: Catalog, days: pl.Series) -> tuple[date, date]:
     """The days that features of events of these days read."""
     use_case = catalog.use_case
     first, last = days.min(), days.max()
     assert isinstance(first, date), "rows to replay have an event day"
     assert isinstance(last, date), "rows to replay have an event day"
-    reach = max(_reach_days(view) for view in use_case.features) + (use_case.time_zone != UTC_ZONE)
+    reach = reach_days(use_case)
     return first - timedelta(days=reach), last
 
 
