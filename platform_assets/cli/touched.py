@@ -100,20 +100,21 @@ def _file_rows(installation: Installation, name: str, use_case: str | None) -> F
         NotTraced: none does, or several do.
     """
     from platform_assets.declaration.loader import declared_use_cases
-    from platform_assets.pipelines.touched_by.file_rows import NotTraced, find_file_rows
+    from platform_assets.pipelines.touched_by.file_rows import NoSuchFile, NotTraced, find_file_rows
 
-    found, refused = [], []
+    found, refused = [], list[NotTraced]()
     for declared in declared_use_cases(use_case):
         try:
             found.append(find_file_rows(installation.catalog(declared.use_case), name))
         except NotTraced as error:
-            refused.append(str(error))
+            refused.append(error)
     if len(found) == 1:
         return found[0]
     if found:
         names = ", ".join(one.catalog.use_case.name for one in found)
         raise NotTraced(f"{names} know {name!r}: name one with --use-case")
-    raise NotTraced("; ".join(refused))
+    known = [error for error in refused if not isinstance(error, NoSuchFile)]
+    raise (known or refused)[0]
 
 
 def _document(found: TouchedPredictions, by_features: pl.DataFrame, *, again: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -25,6 +26,8 @@ from platform_assets.testing.answered_world import AnsweredWorld
 
 DAY = timedelta(days=1)
 FileOf = Callable[[Mapping[str, Any]], str]
+Conditions = dict[str, dict[tuple[Any, bool], bool | None]]
+"""Whether a condition holds for a payment, by its key and whether its label is known."""
 
 
 def half_of_day(row: Mapping[str, Any]) -> str:
@@ -54,11 +57,15 @@ class FiledWorld(AnsweredWorld):
     Attributes:
         left_out: files that are not delivered any more: a day that is loaded again comes without them.
         held: every row that the lake ever held of events and of labels, by source.
-        requests: request id of each answered payment, with the moment at which it was scored.
     """
 
     left_out: set[str] = field(default_factory=set)
     held: dict[str, list[HeldRow]] = field(default_factory=lambda: {"events": [], "labels": []})
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """Whether each condition of a window holds for each payment."""
+        return _conditions(self)
 
     def load(self, first: date, last: date) -> None:
         """Deliver and publish the events of some days, and the labels that are known when they are over."""
@@ -115,30 +122,45 @@ def touched_by_account(world: FiledWorld, file: str) -> dict[str, set[str]]:
 
     Nothing of the features' code is used but what the declaration says of a window.
     """
-    case, touched = world.use_case, dict[str, set[str]]()
-    log = world.catalog.predictions.read()
-    key = case.event_source.primary_key[0]
-    conditions = _conditions(world)
-    for request in log.iter_rows(named=True):
-        events = {one.row[key]: one for one in held_at(world.held["events"], request["scored_at"])}
-        labels = {one.row[key]: one for one in held_at(world.held["labels"], request["scored_at"])}
-        for view in case.features:
-            for window in view.windows:
-                entity = case.entity(str(view.entity)).key
-                own = [
-                    one
-                    for one in events.values()
-                    if one.row[entity] == request[entity] and one.row[key] != request[key]
-                ]
-                for name, length in zip(window.feature_names, window.lengths_microseconds, strict=True):
-                    if any(
-                        _file_of(one, labels, window, case.label.column, key, file)
-                        and _within(one.row, request, window, length, case.event_time)
-                        and _counts(one.row, labels.get(one.row[key]), window, conditions, case.label.column, key)
-                        for one in own
-                    ):
-                        touched.setdefault(request["request_id"], set()).add(name)
-    return touched
+    log = world.catalog.predictions.read().iter_rows(named=True)
+    found = {row["request_id"]: _held_windows(world, file, row, row["scored_at"], stored=False) for row in log}
+    return {request: names for request, names in found.items() if names}
+
+
+def touched_rows_by_account(world: FiledWorld, file: str, rows: pl.DataFrame, moment: datetime) -> set[Any]:
+    """Keys of rows of stored features, computed at a moment, that hold a row of a file or are one, with their label."""
+    key, found = world.use_case.event_source.primary_key[0], set[Any]()
+    own = {one.row[key] for kind in world.held.values() for one in held_at(kind, moment) if one.file == file}
+    events = {one.row[key]: one.row for one in held_at(world.held["events"], moment)}
+    for number in rows[key]:
+        if number in own or _held_windows(world, file, events[number], moment, stored=True):
+            found.add(number)
+    return found
+
+
+def _held_windows(
+    world: FiledWorld, file: str, asked: Mapping[str, Any], moment: datetime, *, stored: bool
+) -> set[str]:
+    """Window features of a request, or of a stored row, that hold a row of a file which the lake held at a moment."""
+    case, found = world.use_case, set[str]()
+    key, label, conditions = case.event_source.primary_key[0], case.label.column, world.conditions
+    events = list(held_at(world.held["events"], moment))
+    labels = {one.row[key]: one for one in held_at(world.held["labels"], moment)}
+    for view in case.features:
+        for window in view.windows:
+            entity = case.entity(str(view.entity)).key
+            of_file = [
+                one.row
+                for one in events
+                if one.row[entity] == asked[entity]
+                and (one.row[key] != asked[key] or (stored and window.counts_own_event))
+                and _file_of(one, labels, window, label, key, file)
+                and _counts(one.row, labels.get(one.row[key]), window, conditions, label, key)
+            ]
+            for name, length in zip(window.feature_names, window.lengths_microseconds, strict=True):
+                if any(_within(row, asked, window, length, case.event_time) for row in of_file):
+                    found.add(name)
+    return found
 
 
 def _file_of(event: HeldRow, labels: Mapping[Any, HeldRow], window: Window, label: str, key: str, file: str) -> bool:
@@ -160,18 +182,18 @@ def _within(row: Mapping[str, Any], request: Mapping[str, Any], window: Window, 
     return bool(newest - timedelta(microseconds=length) < event <= newest)
 
 
-def _conditions(world: FiledWorld) -> dict[str, dict[tuple[Any, bool, Any], bool | None]]:
+def _conditions(world: AnsweredWorld) -> Conditions:
     """Whether each condition holds for a payment, with its label and without, by polars' SQL; null is unknown."""
     case = world.use_case
     key, label = case.event_source.primary_key[0], case.label.column
     texts = {text for view in case.features for one in view.windows for text in (one.where, one.condition) if text}
     labelled = join_labels(world.events, world.labels, case)
-    found: dict[str, dict[tuple[Any, bool, Any], bool | None]] = {}
+    found: Conditions = {}
     for text in texts:
         for known in (True, False):
             rows = labelled if known else labelled.with_columns(pl.lit(None, pl.Int8).alias(label))
             holds = pl.SQLContext(rows=rows).execute(f"SELECT {key}, ({text}) AS holds FROM rows", eager=True)
-            found.setdefault(text, {}).update({(number, known, None): value for number, value in holds.iter_rows()})
+            found.setdefault(text, {}).update({(number, known): value for number, value in holds.iter_rows()})
     return found
 
 
@@ -179,11 +201,11 @@ def _counts(
     row: Mapping[str, Any],
     label: HeldRow | None,
     window: Window,
-    conditions: Mapping[str, Mapping[tuple[Any, bool, Any], bool | None]],
+    conditions: Conditions,
     label_column: str,
     key: str,
 ) -> bool:
-    place = (row[key], label is not None, None)
+    place = (row[key], label is not None)
     if window.where is not None and not conditions[window.where][place]:
         return False
     if window.condition is not None and conditions[window.condition][place] is None:

@@ -10,13 +10,14 @@ import typer
 from typer.testing import CliRunner
 
 from platform_assets.cli import app
+from platform_assets.cli.lineage import COLUMN, ColumnsUnlessNamed
 from platform_assets_tests.documented_commands import documented_commands
 
 from .conftest import LivedIn
 
 TESTS = Path(__file__).parents[1]
 READING = (
-    "check", "sources check", "quarantine list", "quarantine show", "versions", "lineage", "features explain", "features show",
+    "check", "sources check", "quarantine list", "quarantine show", "versions", "lineage column", "features explain", "features show",
     "models list",
     "models compare", "models ledger", "experiments design", "experiments report", "status",
     "rollout status", "target status", "metrics show", "audit verify", "options list",
@@ -78,6 +79,7 @@ CHANGING = {
     "secrets keep": "unit/cli/test_secrets_commands.py",
     "secrets run": "unit/cli/test_secrets_commands.py",
     "secrets scan": "unit/cli/test_secrets_commands.py",
+    "lineage touched": "unit/pipelines/touched_by/test_touched_command.py",
     "proto": "unit/deployment/test_proto_changes.py",
     "predict batch": "pipeline/test_lived_in.py",
     "predict stream": "unit/cli/test_delivery_commands.py",
@@ -103,6 +105,8 @@ def resolved(words: list[str]) -> tuple[str, list[str]]:
     name = []
     while words and hasattr(command, "commands") and words[0] in command.commands:
         command, name, words = command.commands[words[0]], [*name, words[0]], words[1:]
+    if isinstance(command, ColumnsUnlessNamed):
+        name = [*name, COLUMN]
     return " ".join(name), words
 
 

@@ -22,6 +22,7 @@ from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import RESTORE, RESTORED_VERSION, HistoryEntry
 from platform_assets.lake.errors import LakeTableMissing, LakeVersionMissing
 from platform_assets.lake.layout import CLEAN, RAW
+from platform_assets.members import UnknownName
 from platform_assets.pipelines.redeliveries import DELIVERED_FILES
 
 _VERSION = re.compile(r"(raw|clean)/([a-z][a-z0-9_]*)@(\d+)")
@@ -32,6 +33,10 @@ WRITES = ("write_partitions", "replace", "append", "merge_rows")
 
 class NotTraced(ValueError):
     """What a file touched cannot be told; the message says why, and what to do."""
+
+
+class NoSuchFile(NotTraced, UnknownName):
+    """No source delivered such a file."""
 
 
 def writer(history: Sequence[HistoryEntry], version: int, day: date | None) -> HistoryEntry | None:
@@ -199,9 +204,9 @@ def find_file_rows(catalog: Catalog, name: str) -> FileRows:
         return FileRows(catalog, _traceable(known[name]), name, (None,))
     places = [place for source in use_case.sources for place in _places(catalog, source, name)]
     if not places:
-        raise NotTraced(
-            f"{use_case.name}: no source delivered a file {name!r}. Name a file as positions have it (`platform-assets quarantine list` "
-            "shows some), SOURCE/DAY, or a version of a table with --version"
+        raise NoSuchFile(
+            f"no source of {use_case.name} delivered a file {name!r}. Name it as positions have it, SOURCE/YYYY-MM-DD, or a version of a "
+            "table with --version"
         )
     owners = sorted({(source.name, position) for source, position, _ in places})
     if len(owners) > 1:
@@ -213,7 +218,7 @@ def find_file_rows(catalog: Catalog, name: str) -> FileRows:
 
 def _known(known: dict[str, Source], name: str, use_case: str) -> Source:
     if name not in known:
-        raise NotTraced(f"{use_case} has no source {name!r}; it has {', '.join(sorted(known))}")
+        raise NoSuchFile(f"{use_case} has no source {name!r}; it has {', '.join(sorted(known))}")
     return known[name]
 
 

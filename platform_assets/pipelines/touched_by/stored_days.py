@@ -210,8 +210,8 @@ def _labelled(
             )
         )
     as_of = span.first if is_dated_by_decision(use_case) or use_case.label.absent is not None else None
-    first = min(events[EVENT_DAY].min() or span.first, span.first)  # type: ignore[type-var]
-    labels = file.catalog.labels.read(first, span.last, version=versions[source.name])
+    first: date = events.select(pl.col(EVENT_DAY).min()).item() or span.first
+    labels = file.catalog.labels.read(min(first, span.first), span.last, version=versions[source.name])
     joined = join_labels(events, labels, use_case, as_of)
     if file.source.name != source.name:
         return joined

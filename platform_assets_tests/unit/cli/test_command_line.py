@@ -20,7 +20,8 @@ from platform_assets.declaration.problems import MOST_LINES
 from platform_assets.deployment.environments import default_home, homes_of, project_folder
 
 SHOWING = {
-    "check", "sources check", "quarantine list", "quarantine show", "versions", "lineage", "features show", "features explain",
+    "check", "sources check", "quarantine list", "quarantine show", "versions", "lineage column", "lineage touched",
+    "features show", "features explain",
     "models list", "models compare", "models ledger", "models reproduce", "reproduce", "experiments design", "experiments report",
     "rollout status", "target status", "degraded", "lake verify", "alerts check", "status",
 }  # fmt: skip

@@ -5,6 +5,9 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
+from platform_assets.declaration.days import DayRange
+from platform_assets.pipelines.build_training_set import build_training_set
+from platform_assets.pipelines.compute_features import compute_features
 from platform_assets.testing.filed_world import FiledWorld
 from platform_assets.testing.payments import FIRST_DAY, rich_case
 from platform_assets_tests.unit.pipelines.answered import SERVED, payments
@@ -19,6 +22,9 @@ def filed(tmp_path_factory: pytest.TempPathFactory) -> FiledWorld:
     events = events.with_columns(pl.when(pl.col("payment_id") % 11 > 0).then("amount").alias("amount"))
     world = FiledWorld(tmp_path_factory.mktemp("filed"), rich_case(), events, labels)
     world.load(FIRST_DAY, SERVED - timedelta(days=1))
+    for view in world.use_case.features:
+        compute_features(world.catalog, view, DayRange(FIRST_DAY, SERVED - timedelta(days=1)))
+    build_training_set(world.catalog, SERVED)
     world.release("1", world.train("logistic_regression", SERVED))
     world.serve(SERVED)
     world.left_out.add(TAKEN_BACK)

@@ -32,5 +32,5 @@ def test_a_file_that_was_taken_back_touched_only_what_saw_it(filed: FiledWorld) 
 
 
 def test_what_is_no_file_is_refused_with_what_may_be_named(filed: FiledWorld) -> None:
-    with pytest.raises(NotTraced, match=r"no source delivered a file 'none\.csv'.*SOURCE/DAY"):
+    with pytest.raises(NotTraced, match=r"no source of payments delivered a file 'none\.csv'.*SOURCE/YYYY"):
         touched(filed, "none.csv")
