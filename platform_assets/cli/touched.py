@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from platform_assets.installation import Installation
-    from platform_assets.pipelines.touched_by.file_rows import FileRows
+    from platform_assets.pipelines.touched_by.file_rows import DeliveredFileRows
     from platform_assets.pipelines.touched_by.predictions import TouchedPredictions
 
 SHOWN = 10
@@ -93,7 +93,7 @@ def show(
     _print(document, [path for path in (csv, html) if path is not None])
 
 
-def _file_rows(installation: Installation, name: str, use_case: str | None) -> FileRows:
+def _file_rows(installation: Installation, name: str, use_case: str | None) -> DeliveredFileRows:
     """The rows of the file, in the use case that knows it.
 
     Raises:

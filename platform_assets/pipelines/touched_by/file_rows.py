@@ -63,7 +63,7 @@ def _within(day: date, partitions: tuple[date, date]) -> bool:
 
 
 @dataclass(eq=False)
-class FileRows:
+class DeliveredFileRows:
     """Rows of a file.
 
     Attributes:
@@ -178,7 +178,7 @@ class FileRows:
         return 0
 
 
-def find_file_rows(catalog: Catalog, name: str) -> FileRows:
+def find_file_rows(catalog: Catalog, name: str) -> DeliveredFileRows:
     """The rows of a file, of a day of a source (`SOURCE/DAY`), of a source without days (`SOURCE`), or of a version (`clean/SOURCE@7`).
 
     Args:
@@ -198,10 +198,10 @@ def find_file_rows(catalog: Catalog, name: str) -> FileRows:
         _require_raw(catalog, source)
         if not catalog.raw(source.name).stored.read(day, day, columns=[SOURCE_POSITION]).height:
             raise NotTraced(f"{use_case.name}: {source.name} has no delivered rows of {day}")
-        return FileRows(catalog, source, name, (day,))
+        return DeliveredFileRows(catalog, source, name, (day,))
     if name in known and not known[name].is_daily:
         _require_raw(catalog, known[name])
-        return FileRows(catalog, _traceable(known[name]), name, (None,))
+        return DeliveredFileRows(catalog, _traceable(known[name]), name, (None,))
     places = [place for source in use_case.sources for place in _places(catalog, source, name)]
     if not places:
         raise NoSuchFile(
@@ -213,7 +213,9 @@ def find_file_rows(catalog: Catalog, name: str) -> FileRows:
         listed = ", ".join(f"{position} of {source}" for source, position in owners)
         raise NotTraced(f"{use_case.name}: {name!r} names several files: {listed}. Write one of them with its folders")
     source, position, _ = places[0]
-    return FileRows(catalog, _traceable(source), name, tuple(sorted({day for *_, day in places}, key=str)), position)
+    return DeliveredFileRows(
+        catalog, _traceable(source), name, tuple(sorted({day for *_, day in places}, key=str)), position
+    )
 
 
 def _known(known: dict[str, Source], name: str, use_case: str) -> Source:
@@ -236,7 +238,7 @@ def _require_raw(catalog: Catalog, source: Source) -> None:
         raise NotTraced(f"{catalog.use_case.name}: nothing of {source.name} was ever loaded")
 
 
-def _of_version(catalog: Catalog, name: str, layer: str, source: Source, version: int) -> FileRows:
+def _of_version(catalog: Catalog, name: str, layer: str, source: Source, version: int) -> DeliveredFileRows:
     _traceable(source)
     table = catalog.raw(source.name).stored if layer == RAW else catalog.clean(source.name).stored
     entries = {entry.version: entry for entry in table.history(None)} if table.exists() else {}
@@ -246,7 +248,7 @@ def _of_version(catalog: Catalog, name: str, layer: str, source: Source, version
         span = f"; versions {wrote[0]} to {wrote[-1]} did" if wrote else ""
         raise NotTraced(f"{layer}/{source.name} has no version {version} that wrote rows{span}")
     days: tuple[date | None, ...] = (None,) if entry.partitions is None else tuple(DayRange(*entry.partitions).days)
-    return FileRows(catalog, source, name, days, layer=layer, version=version)
+    return DeliveredFileRows(catalog, source, name, days, layer=layer, version=version)
 
 
 def _places(catalog: Catalog, source: Source, name: str) -> Iterator[tuple[Source, str, date | None]]:

@@ -19,7 +19,7 @@ from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.features import Lookup, Window
 from platform_assets.features.offline.known_labels import join_labels
-from platform_assets.pipelines.touched_by.file_rows import FileRows
+from platform_assets.pipelines.touched_by.file_rows import DeliveredFileRows
 
 ROW_MARK, LABEL_MARK = "touched_by_row", "touched_by_label"
 """1 where the event, or its label, is a row of the file."""
@@ -74,7 +74,7 @@ def _count(window: Window, use_case: UseCase, source: str) -> Window | None:
     return window.model_copy(update={**changed, "own_event": own, "when_empty": None})
 
 
-def mark_events(events: pl.DataFrame, rows: pl.DataFrame, file: FileRows) -> pl.DataFrame:
+def mark_events(events: pl.DataFrame, rows: pl.DataFrame, file: DeliveredFileRows) -> pl.DataFrame:
     """Events, labelled where features use labels, with both marks; label marks are given by `label_marks` and kept."""
     marked = events if LABEL_MARK in events.columns else events.with_columns(pl.lit(0, pl.Int8).alias(LABEL_MARK))
     if file.source.name != file.catalog.use_case.events:

@@ -25,7 +25,7 @@ from platform_assets.lake.layout import TRAINING
 from platform_assets.monitoring.prediction_log import read_segments
 from platform_assets.pipelines.build_training_set import starts_from_events
 from platform_assets.pipelines.known_then import NO_VERSION, events_then, reached_days, rows_then, versions_then
-from platform_assets.pipelines.touched_by.file_rows import FileRows, NotTraced
+from platform_assets.pipelines.touched_by.file_rows import DeliveredFileRows, NotTraced
 from platform_assets.pipelines.touched_by.marked import (
     counting_case,
     label_marks,
@@ -97,7 +97,7 @@ class TouchedPredictions:
         searched: predictions that were looked at.
     """
 
-    file: FileRows
+    file: DeliveredFileRows
     by_features: pl.DataFrame
     by_model_alone: pl.DataFrame
     untold: pl.DataFrame
@@ -105,7 +105,7 @@ class TouchedPredictions:
     searched: int
 
 
-def touched_predictions(file: FileRows, serving: ServingHome, registry: ModelRegistry) -> TouchedPredictions:
+def touched_predictions(file: DeliveredFileRows, serving: ServingHome, registry: ModelRegistry) -> TouchedPredictions:
     """Every prediction that a file touched; those of versions in the shadow, which were given to nobody, are left out.
 
     Raises:
@@ -144,7 +144,7 @@ def _account_columns(catalog: Catalog) -> list[str]:
     return [*catalog.use_case.event_source.primary_key, EVENT_DAY, *ACCOUNT]
 
 
-def _candidates(file: FileRows, log: pl.DataFrame) -> pl.DataFrame:
+def _candidates(file: DeliveredFileRows, log: pl.DataFrame) -> pl.DataFrame:
     """Predictions whose features can hold a row of the file at all: of days in reach and, for a file of events, of its entities."""
     use_case, days = file.catalog.use_case, event_days_reached(file)
     near = log if days is None else log.filter(pl.col(EVENT_DAY).is_between(days.first, days.last))
@@ -159,7 +159,7 @@ def _candidates(file: FileRows, log: pl.DataFrame) -> pl.DataFrame:
     return wide.filter(pl.any_horizontal(own)).select(near.columns) if own else near.clear()
 
 
-def _counts(file: FileRows, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _counts(file: DeliveredFileRows, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Candidates with counts and `own`, and those of which a version is gone, with `why`."""
     counted, untold = [rows.clear()], [rows.clear().with_columns(pl.lit(None, pl.String).alias("why"))]
     if not file.catalog.use_case.is_realtime:
@@ -194,7 +194,7 @@ def answered_before(catalog: Catalog, days: tuple[date, date]) -> pl.DataFrame:
     )
 
 
-def _counts_of_requests(file: FileRows, group: GroupThen) -> pl.DataFrame:
+def _counts_of_requests(file: DeliveredFileRows, group: GroupThen) -> pl.DataFrame:
     """Requests with the number of the file's rows behind each feature, as their service computed them."""
     catalog, source = file.catalog, file.source.name
     counting = counting_case(catalog.use_case, source)
@@ -219,7 +219,7 @@ def _counts_of_requests(file: FileRows, group: GroupThen) -> pl.DataFrame:
     return group.rows.with_columns(counts.select(names).rename({name: f"#{name}" for name in names}).get_columns())
 
 
-def _counts_of_stored_days(file: FileRows, rows: pl.DataFrame) -> pl.DataFrame:
+def _counts_of_stored_days(file: DeliveredFileRows, rows: pl.DataFrame) -> pl.DataFrame:
     """Predictions that were made from feature tables, with the number of the file's rows behind each feature."""
     catalog = file.catalog
     keys = [*catalog.use_case.event_source.primary_key, EVENT_DAY]
@@ -239,7 +239,7 @@ def _counts_of_stored_days(file: FileRows, rows: pl.DataFrame) -> pl.DataFrame:
     return found
 
 
-def _named(file: FileRows, counts: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+def _named(file: DeliveredFileRows, counts: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     """Of counted predictions the touched ones, with the names of the features that a row of the file stands behind."""
     use_case = file.catalog.use_case
     marks = {name: name.removeprefix("#") for name in counts.columns if name.startswith("#")}
@@ -254,7 +254,7 @@ def _named(file: FileRows, counts: pl.DataFrame, keys: list[str]) -> pl.DataFram
     return with_names.filter(pl.col("features").list.len() > 0).sort(EVENT_DAY, SCORED_AT, "request_id")
 
 
-def _model(file: FileRows, registry: ModelRegistry, version: str, log: pl.DataFrame) -> ModelFromFile:
+def _model(file: DeliveredFileRows, registry: ModelRegistry, version: str, log: pl.DataFrame) -> ModelFromFile:
     """Whether a model that answered was trained on rows of the file."""
     catalog = file.catalog
     answered = log.filter(pl.col("model_version") == version).height

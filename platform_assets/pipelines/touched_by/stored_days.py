@@ -22,7 +22,7 @@ from platform_assets.features.offline.lookups import days_to_read, join_lookups
 from platform_assets.lake.catalog import Catalog
 from platform_assets.pipelines.known_then import reach_days
 from platform_assets.pipelines.row_versions import known_rows
-from platform_assets.pipelines.touched_by.file_rows import FileRows, NotTraced, writer
+from platform_assets.pipelines.touched_by.file_rows import DeliveredFileRows, NotTraced, writer
 from platform_assets.pipelines.touched_by.marked import (
     LABEL_MARK,
     ROW_MARK,
@@ -51,7 +51,7 @@ class TouchedTrainingSet:
     touched: int
 
 
-def event_days_reached(file: FileRows) -> DayRange | None:
+def event_days_reached(file: DeliveredFileRows) -> DayRange | None:
     """Event days whose features can hold a row of the file; None for a table without days, which any can."""
     days = [day for day in file.days if day is not None]
     if not days:
@@ -59,7 +59,7 @@ def event_days_reached(file: FileRows) -> DayRange | None:
     return DayRange(min(days), max(days) + timedelta(days=reach_days(file.catalog.use_case)))
 
 
-def touched_training_set(file: FileRows, version: int, as_of: date) -> TouchedTrainingSet:
+def touched_training_set(file: DeliveredFileRows, version: int, as_of: date) -> TouchedTrainingSet:
     """What a file brought into a training set.
 
     Args:
@@ -94,7 +94,7 @@ def touched_training_set(file: FileRows, version: int, as_of: date) -> TouchedTr
     return TouchedTrainingSet(as_of, version, rows.height, found.height)
 
 
-def _own_rows(file: FileRows, rows: pl.DataFrame, versions: Mapping[str, int | None]) -> pl.DataFrame:
+def _own_rows(file: DeliveredFileRows, rows: pl.DataFrame, versions: Mapping[str, int | None]) -> pl.DataFrame:
     """Keys of rows whose label, or whose event, is a row of the file."""
     catalog, source = file.catalog, file.source
     keys = list(catalog.use_case.event_source.primary_key)
@@ -107,7 +107,7 @@ def _own_rows(file: FileRows, rows: pl.DataFrame, versions: Mapping[str, int | N
     return rows.select(keys).clear()
 
 
-def counted_days(file: FileRows, view: FeatureView, versions: Mapping[date, int]) -> pl.DataFrame:
+def counted_days(file: DeliveredFileRows, view: FeatureView, versions: Mapping[date, int]) -> pl.DataFrame:
     """How many rows of the file stand behind each feature of stored days.
 
     Args:
@@ -148,7 +148,7 @@ def _made_from(
             begin = place
 
 
-def _counted(file: FileRows, view: FeatureView, days: DayRange, versions: Mapping[str, int]) -> pl.DataFrame:
+def _counted(file: DeliveredFileRows, view: FeatureView, days: DayRange, versions: Mapping[str, int]) -> pl.DataFrame:
     use_case = file.catalog.use_case
     keys = [*use_case.event_source.primary_key, EVENT_DAY]
     counting = counting_case(use_case, file.source.name)
@@ -177,7 +177,7 @@ def _spans(use_case: UseCase, days: DayRange) -> Sequence[DayRange]:
     return [DayRange(day, day) for day in days.days] if is_dated_by_decision(use_case) else [days]
 
 
-def _events(file: FileRows, view: FeatureView, days: DayRange, versions: Mapping[str, int]) -> pl.DataFrame:
+def _events(file: DeliveredFileRows, view: FeatureView, days: DayRange, versions: Mapping[str, int]) -> pl.DataFrame:
     """Events of the days and of those before that windows reach, with `ROW_MARK`; only entities of the file where that is enough."""
     catalog, use_case = file.catalog, file.catalog.use_case
     first = max(use_case.history.first_day, history_needed(view, days.first, use_case.time_zone))
@@ -196,7 +196,7 @@ def _events(file: FileRows, view: FeatureView, days: DayRange, versions: Mapping
 
 
 def _labelled(
-    file: FileRows, view: FeatureView, events: pl.DataFrame, span: DayRange, versions: Mapping[str, int]
+    file: DeliveredFileRows, view: FeatureView, events: pl.DataFrame, span: DayRange, versions: Mapping[str, int]
 ) -> pl.DataFrame:
     """Events with their labels as the days saw them, and `LABEL_MARK` where the file is of labels."""
     use_case = file.catalog.use_case
@@ -221,7 +221,7 @@ def _labelled(
 
 
 def _lookup_tables(
-    file: FileRows, view: FeatureView, days: DayRange, versions: Mapping[str, int]
+    file: DeliveredFileRows, view: FeatureView, days: DayRange, versions: Mapping[str, int]
 ) -> dict[str, pl.DataFrame]:
     """Rows of the file's table that the view looks into, with `ROW_MARK`."""
     catalog, source = file.catalog, file.source
