@@ -8,6 +8,9 @@ USE_CASE ?= card_fraud
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+RUN_STAMP := $(VENV)/.installed-to-run
+# What `make run` installs beside the core; `make setup` installs every extra and the tools of the tests.
+RUN_EXTRAS ?= serving ui torch evidently kafka postgresql s3
 K8S_VENV := .venv-k8s
 TERRAFORM_VENV := .venv-terraform
 CI_VENV := .venv-ci
@@ -38,36 +41,43 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-$(STAMP): requirements.lock pyproject.toml
+# Bytecode of 50,000 files takes a minute of two cores, and a run imports a part of them: Python compiles those as it goes.
+$(RUN_STAMP): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on the PATH: install Python 3.11, or name it: make PYTHON=/path/to/python"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing the packages of requirements.lock into $(VENV) ..."
+	@echo "Installing what a run needs of requirements.lock into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
+	@$(PYTHON) deploy/ci/locked.py $(RUN_EXTRAS) > $(VENV)/to-run.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r $(VENV)/to-run.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+$(STAMP): $(RUN_STAMP)
+	@echo "Installing the packages of requirements.lock into $(VENV) ..."
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
 	@touch $@
 
 setup: $(STAMP) ## Install everything into .venv
 
-run: setup ## The main job: data, features, model, service, live traffic, monitoring (PROFILE=small: a small world, PROFILE=large: ten times the default one; USE_CASE=name: another use case)
+run: $(RUN_STAMP) ## The main job: data, features, model, service, live traffic, monitoring (PROFILE=small: a small world, PROFILE=large: ten times the default one; USE_CASE=name: another use case)
 	@$(BIN)/platform-assets run $(USE_CASE)
 	@$(BIN)/platform-assets rollout rehearse $(USE_CASE)
 
-dev: setup ## Dagster's web UI on what `make run` made, and the daemon that starts what is due (PLATFORM_ASSETS_AUTOMATION=off leaves that to you)
+dev: $(RUN_STAMP) ## Dagster's web UI on what `make run` made, and the daemon that starts what is due (PLATFORM_ASSETS_AUTOMATION=off leaves that to you)
 	@mkdir -p $(PLATFORM_ASSETS_DAGSTER)
 	@echo "What is due starts by itself: $${PLATFORM_ASSETS_AUTOMATION:-on} (PLATFORM_ASSETS_AUTOMATION=on|off; what was switched in the UI stays so)"
 	@$(BIN)/dg dev --no-check-yaml # one use case that cannot be loaded takes no other down; `dg check defs` is red for it
 
-observe: setup ## Prometheus and Alertmanager (Debian's packages) on what runs here, with its alert rules, until Ctrl-C (LIVE=.platform/live: on a live world)
+observe: $(RUN_STAMP) ## Prometheus and Alertmanager (Debian's packages) on what runs here, with its alert rules, until Ctrl-C (LIVE=.platform/live: on a live world)
 	@$(if $(LIVE),set -a; . $(abspath $(LIVE))/world.env; )$(BIN)/platform-assets alerts observe
 
-live: setup ## A simulated world goes on by itself under Dagster's daemon, a day each few seconds: DRIFT=covariate|label|concept|upstream is noticed, answered by a new model, and it ends (DAYS=, SECONDS_PER_DAY=, UI_PORT=, PICTURES=)
+live: $(RUN_STAMP) ## A simulated world goes on by itself under Dagster's daemon, a day each few seconds: DRIFT=covariate|label|concept|upstream is noticed, answered by a new model, and it ends (DAYS=, SECONDS_PER_DAY=, UI_PORT=, PICTURES=)
 	@$(BIN)/platform-assets live $(USE_CASE) $(if $(DRIFT),--drift $(DRIFT)) $(if $(DAYS),--days $(DAYS)) $(if $(SECONDS_PER_DAY),--seconds-per-day $(SECONDS_PER_DAY)) $(if $(UI_PORT),--ui-port $(UI_PORT)) $(if $(PICTURES),--pictures $(PICTURES))
 
 stop: ## Stop every process that `make run` started
 	@if test -x $(BIN)/platform-assets; then $(BIN)/platform-assets stop; else echo "nothing to stop: not installed"; fi
 
-status: setup ## What runs, and what was promoted
+status: $(RUN_STAMP) ## What runs, and what was promoted
 	@$(BIN)/platform-assets status
 
 test: setup ## All tests but those that need a Kubernetes API, Terraform or the CI runners
@@ -128,13 +138,13 @@ format: setup ## Format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: run ## Benchmarks: TOPICS="ingest online" for some of them, REPORT=file to keep what they found
+bench: setup run ## Benchmarks: TOPICS="ingest online" for some of them, REPORT=file to keep what they found
 	@$(BIN)/python -m benchmarks $(if $(TOPICS),--only $(TOPICS)) $(if $(REPORT),--output $(REPORT))
 
-attack: run ## Attack a copy of the deployed service, on loopback and for three minutes: docs/reports/attack.md
+attack: setup run ## Attack a copy of the deployed service, on loopback and for three minutes: docs/reports/attack.md
 	@$(BIN)/python -m benchmarks --only attack --output docs/reports/attack.md
 
-chaos: run ## Accidents at random to a copy of the deployed service, under load: docs/reports/chaos.md (SEED=, ACCIDENTS=)
+chaos: setup run ## Accidents at random to a copy of the deployed service, under load: docs/reports/chaos.md (SEED=, ACCIDENTS=)
 	@$(BIN)/python -m benchmarks.chaos $(if $(SEED),--seed $(SEED)) $(if $(ACCIDENTS),--accidents $(ACCIDENTS)) --output docs/reports/chaos.md
 
 back-ends: setup ## The small world on PostgreSQL, Redis and S3, in production and staging, against the embedded default, to the bit
