@@ -85,14 +85,23 @@ def run(
         str | None,
         typer.Argument(autocompletion=use_case_names, help="Name of the use case; all of them when left out."),
     ] = None,
+    first_answer: Annotated[
+        bool,
+        typer.Option(
+            "--first-answer",
+            help="Stop at the first answer of the first model, and what answered it; a further run goes on from there.",
+        ),
+    ] = False,
 ) -> None:
     """Take use cases from their sources to a service that answered live traffic and is watched."""
     from platform_assets.cli.console import fail_readably
+    from platform_assets.cli.run.first_answer import answer_first
     from platform_assets.cli.run.steps import run_use_cases
     from platform_assets.installation import Installation
 
     with fail_readably():
-        run_use_cases(Installation.from_environment(), use_case)
+        installation = Installation.from_environment()
+        answer_first(installation, use_case) if first_answer else run_use_cases(installation, use_case)
 
 
 @app.command()

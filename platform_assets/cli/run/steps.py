@@ -4,6 +4,8 @@ Belongs here: the days that a demonstration goes through, and the live traffic b
 (`pipelines/due.py`), what a job does (the assets), or what is printed at the end (`summary.py`).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from time import monotonic
@@ -11,6 +13,7 @@ from time import monotonic
 import polars as pl
 
 from platform_assets.cli.console import console, step
+from platform_assets.cli.run.imported_later import IMPORTED_LATER
 from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.refused import print_refused
 from platform_assets.cli.run.replay import Traffic, of_its_day, panel, send
@@ -18,7 +21,7 @@ from platform_assets.cli.run.summary import print_summary
 from platform_assets.connectors.conforming import conform
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import DayRange
-from platform_assets.declaration.loader import declared_use_cases
+from platform_assets.declaration.loader import DeclaredUseCase, declared_use_cases
 from platform_assets.declaration.names import ONLINE_STORE, PREDICTION_LOG
 from platform_assets.declaration.needed_extras import needed_extras
 from platform_assets.extras import lacking, require_extras
@@ -47,34 +50,33 @@ from platform_assets.pipelines.verify_lake import refuse_damaged
 
 def run_use_cases(installation: Installation, name: str | None) -> None:
     """Run one use case, or all that are declared."""
+    with home_prepared(installation):
+        _run_use_cases(installation, name)
+
+
+@contextmanager
+def home_prepared(installation: Installation) -> Iterator[None]:
+    """The home with its folders and its Dagster instance, while no other run works on it."""
     installation.settings.prepare()
     use_dagster_of_this_folder(installation.settings.home)
     use_dagster_of_environment(installation.settings.home, installation.settings.own_home)
     with one_run_at_a_time(installation.settings.home):
-        _run_use_cases(installation, name)
+        yield
 
 
 def _run_use_cases(installation: Installation, name: str | None) -> None:
     """As `run_use_cases`, while no other run works on this home.
 
     Raises:
-        ExtraMissing: the use case that is named needs an extra that is not installed.
+        ExtraMissing: as `loaded`.
         PriceSheetUnusable: the sheet that costs are shown with does not exist or cannot be read.
         ServiceNotAnswering: a service does not answer rightly at the end; the screens of all use cases were printed.
     """
     started = monotonic()
     PriceSheet.named(installation.settings.price_sheet)  # used at the end: a misspelt one would cost the run
-    for declared in declared_use_cases(name, warned=True) if name is not None else ():
-        require_extras(needed_extras(declared.use_case), declared.use_case.name)
-    with step("load the definitions"):
-        jobs = InProcess.of(installation, console.print)
-    chosen = declared_use_cases(name, warned=True)
-    if name is None:  # one that lacks an extra was named with the definitions, and left out
-        chosen = [one for one in chosen if not any(lacking(needed.extra) for needed in needed_extras(one.use_case))]
-    if any(declared.use_case.is_realtime for declared in chosen):
-        installation.serving.target().ensure_running()  # before any work: a port in use is reported at once
+    jobs, chosen = loaded(installation, name)
     wrong = []
-    with compiled_meanwhile():
+    with compiled_meanwhile(IMPORTED_LATER):
         for declared in chosen:
             began, cpu_before = datetime.now(UTC), 0.0 if declared is chosen[0] else cpu_seconds_of_family()
             journey = Journey(declared, installation, jobs)
@@ -94,6 +96,24 @@ def _run_use_cases(installation: Installation, name: str | None) -> None:
                 wrong.append(explanation(service))
     if wrong:
         raise ServiceNotAnswering("; ".join(wrong))
+
+
+def loaded(installation: Installation, name: str | None) -> tuple[InProcess, list[DeclaredUseCase]]:
+    """The jobs, and the use cases that were chosen; the target runs where one of them has a service.
+
+    Raises:
+        ExtraMissing: the use case that is named needs an extra that is not installed.
+    """
+    for declared in declared_use_cases(name, warned=True) if name is not None else ():
+        require_extras(needed_extras(declared.use_case), declared.use_case.name)
+    with step("load the definitions"):
+        jobs = InProcess.of(installation, console.print)
+    chosen = declared_use_cases(name, warned=True)
+    if name is None:  # one that lacks an extra was named with the definitions, and left out
+        chosen = [one for one in chosen if not any(lacking(needed.extra) for needed in needed_extras(one.use_case))]
+    if any(declared.use_case.is_realtime for declared in chosen):
+        installation.serving.target().ensure_running()  # before any work: a port in use is reported at once
+    return jobs, chosen
 
 
 def _check(journey: Journey) -> ServiceCheck:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 
 _STOP_SECONDS = 5.0
 
@@ -25,10 +27,14 @@ COMPILED = (
 
 
 @contextmanager
-def compiled_meanwhile() -> Iterator[None]:
-    """Compile in a process of its own while the block runs; whoever needs the loops before it is done compiles them as well."""
+def compiled_meanwhile(modules: Sequence[str] = ()) -> Iterator[None]:
+    """Compile in a process of its own while the block runs; whoever needs the loops before it is done compiles them as well.
+
+    Args:
+        modules: installed ones that are needed later; those without bytecode are imported there, which compiles all that they import.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", "platform_assets.features.aggregation.compilation"],
+        [sys.executable, "-m", "platform_assets.features.aggregation.compilation", *modules],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
@@ -44,9 +50,16 @@ def compiled_meanwhile() -> Iterator[None]:
             process.wait()
 
 
+def has_bytecode(name: str) -> bool:
+    """Whether an installed module was compiled before; True where there is no such module, or nothing to compile."""
+    found = find_spec(name)
+    return found is None or found.cached is None or Path(found.cached).exists()
+
+
 def main() -> None:
-    """Load the modules; their explicit signatures compile them."""
-    for name in COMPILED:
+    """Load the modules; their explicit signatures compile them. Then what is named, where it is new here."""
+    new = [name for name in sys.argv[1:] if not has_bytecode(name)]
+    for name in (*COMPILED, *new):
         import_module(name)
 
 
