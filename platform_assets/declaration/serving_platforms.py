@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from platform_assets.declaration.options.base import Option, OptionRefusal, ToolChoice
+from platform_assets.declaration.options.base import Option, OptionRefusal, OptionRefused, ToolChoice
 from platform_assets.members import MemberRegistry
 
 
@@ -38,8 +38,20 @@ BENTO = DeclaredPlatform(
 KSERVE = DeclaredPlatform(
     "kserve", f"{_PLATFORMS}.kserve:KSERVE", extra="onnx", means="A package for KServe", proven_by=_SUITE
 )
+SELDON_LICENCE = OptionRefusal(
+    "Seldon Core is under the Business Source License, and production use needs a licence of its makers",
+    date(2024, 1, 22),
+    "Declare `kserve`, or who holds the licence as `serving.licence`",
+)
 SELDON = DeclaredPlatform(
-    "seldon", f"{_PLATFORMS}.seldon:SELDON", extra="onnx", means="A package for Seldon Core 2", proven_by=_SUITE
+    "seldon",
+    f"{_PLATFORMS}.seldon:SELDON",
+    extra="onnx",
+    means="A package for Seldon Core 2, where `serving.licence` says by which licence",
+    own_keys=("serving.licence",),
+    needs={"serving.licence": str(OptionRefused("serving.platform", "seldon", SELDON_LICENCE))},
+    lacks="a check of its resource definition, which no package carries",
+    proven_by=_SUITE,
 )
 TRITON = DeclaredPlatform(
     "triton", f"{_PLATFORMS}.triton:TRITON", extra="onnx", means="A repository for Triton", proven_by=_SUITE

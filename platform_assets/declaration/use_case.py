@@ -25,6 +25,7 @@ from platform_assets.declaration.sections.calendar import Calendar
 from platform_assets.declaration.sections.columns import ColumnType
 from platform_assets.declaration.sections.compute import SERVICE_PODS, Compute, ComputeKey, Replicas, chosen_compute
 from platform_assets.declaration.sections.experiments import Experiment
+from platform_assets.declaration.sections.feature_stores import CustomFeatureStore, Databricks
 from platform_assets.declaration.sections.features import Entity, FeatureView
 from platform_assets.declaration.sections.gates import Gates
 from platform_assets.declaration.sections.label import Label
@@ -68,7 +69,14 @@ class UseCase(Declaration):
     history: History = Field(description="The days that the data covers.")
     tracking: TrackingName = Field(default="mlflow", description="Which tool keeps runs of trainings.")
     feature_store: FeatureStoreName = Field(
-        default="feast", description="Where features are known by name and served from."
+        default="feast",
+        description="Where features are known by name: feature tables are published there as they are computed.",
+    )
+    databricks: Databricks | None = Field(
+        default=None, description="Unity Catalog, for `feature_store: databricks`, which needs it."
+    )
+    custom_feature_store: CustomFeatureStore | None = Field(
+        default=None, description="Your own store, for `feature_store: custom`, which needs it."
     )
     orchestration: OrchestrationName = Field(
         default="dagster", description="What runs the pipelines; another value than `dagster` runs an exported project."

@@ -39,6 +39,16 @@ SAMPLES: dict[str, Any] = {
         "score": "amount",
         "reference": {"first_day": "2024-01-02", "last_day": "2024-01-03"},
     },
+    "databricks": {"workspace": "WORKSPACE", "token": "TOKEN", "unity_schema": "ml.features"},
+    "custom_feature_store": {"opened_by": "platform_assets.testing.folder_feature_store:open_store"},
+    "serving.licence": "Example Ltd, number 17",
+    "serving.fallback": "no_history",
+    "serving.log": "after_answer",
+    "serving.tracing": {"sample_ratio": 0.5},
+    "serving.callers": {"auth": "none"},
+    "serving.overload": {"max_wait_ms": 50},
+    "serving.guards": {"alpha": 0.01},
+    "monitoring.objectives": {"availability": 0.99},
 }
 """Something that may stand at each key that belongs to some values alone."""
 
@@ -131,8 +141,25 @@ def test_a_key_of_another_value_is_refused(field: str, name: str, key: str, tmp_
     assert path.read_text().splitlines()[problem.line - 1].strip().startswith(f"{last}:")
 
 
+@pytest.mark.parametrize(
+    ("field", "name", "key"), [(field, name, key) for field, name in ALLOWED for key in option(field, name).needs]
+)
+def test_a_key_that_a_value_needs_is_asked_for(field: str, name: str, key: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        UseCase.model_validate(document(**{field: name}))
+    [problem] = refused.value.errors()
+    assert problem["loc"] == tuple(key.split("."))
+    assert f"`{field}` {name} needs it: " in problem["msg"]
+    assert UseCase.model_validate(document(**{field: name, key: SAMPLES[key]}))
+
+
+def test_seldon_is_refused_with_its_day_unless_somebody_holds_a_licence() -> None:
+    with pytest.raises(ValidationError, match=r"seldon is refused since 2024-01-22: .*Business Source License"):
+        UseCase.model_validate(document(**{"serving.platform": "seldon"}))
+
+
 def test_the_mutations_are_not_empty() -> None:
-    assert len(list(mutations())) > 5
+    assert len(list(mutations())) > 30
     assert set(SAMPLES) == {key for field in CHOICES for key in keys_of(CHOICES[field])}
 
 

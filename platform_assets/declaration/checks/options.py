@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from platform_assets.declaration.functions import FunctionNotFound, function_source
 from platform_assets.declaration.options.clouds import CLOUD
 from platform_assets.declaration.options.registry import CHOICES
 
@@ -26,6 +27,8 @@ def option_problems(use_case: UseCase) -> Iterator[Problem]:
     """Problems of chosen tools; paths start at the use case."""
     for field in CHOICES:
         yield from _keys_of_others(use_case, CHOICES[field])
+        yield from _needed_keys(use_case, CHOICES[field])
+    yield from _own_feature_store(use_case)
     yield from _other_clouds(use_case)
 
 
@@ -58,6 +61,23 @@ def _keys_of_others(use_case: UseCase, choice: ToolChoice[Any]) -> Iterator[Prob
             f"belongs to `{choice.field}` {' and '.join(owners)}; declared is {name}: declare "
             f"{' or '.join(f'`{option}`' for option in allowed)} there, or leave this out",
         )
+
+
+def _needed_keys(use_case: UseCase, choice: ToolChoice[Any]) -> Iterator[Problem]:
+    name = choice.declared_in(use_case)
+    for key, reason in choice.options[name].needs.items():
+        path = tuple(key.split("."))
+        if declared_at(use_case, path) is None:
+            yield path, None, f"`{choice.field}` {name} needs it: {reason}"
+
+
+def _own_feature_store(use_case: UseCase) -> Iterator[Problem]:
+    """A function that opens a store has to be there when the declaration is loaded, not when a day was computed."""
+    if use_case.custom_feature_store is not None:
+        try:
+            function_source(use_case.custom_feature_store.opened_by)
+        except FunctionNotFound as error:
+            yield ("custom_feature_store", "opened_by"), use_case.custom_feature_store.opened_by, str(error)
 
 
 def _other_clouds(use_case: UseCase) -> Iterator[Problem]:

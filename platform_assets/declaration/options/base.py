@@ -5,6 +5,7 @@ Belongs here: the objects, the errors, and reading a value. Does not belong here
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Generic, Literal, TypeVar
@@ -61,6 +62,8 @@ class Option:
         refused: why it may not be declared; None where it may.
         is_exported: whether another tool carries it out, from a project that is generated here.
         own_keys: fields that belong to this value alone, or to it and others that name them too; dotted, from the top of the declaration.
+        needs: fields that have to be declared with it, with the reason, a sentence without its full stop.
+        carried_out_by: `package.module:OBJECT` of what does it, where a registry looks that up here; empty elsewhere.
         lacks: what is not there with it, a sentence without its full stop; empty where nothing is lacking.
         proven_by: the test that holds it, `file::function` below `platform_assets_tests`.
     """
@@ -70,6 +73,8 @@ class Option:
     refused: OptionRefusal | None = field(default=None, kw_only=True)
     is_exported: bool = field(default=False, kw_only=True)
     own_keys: tuple[str, ...] = field(default=(), kw_only=True)
+    needs: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    carried_out_by: str = field(default="", kw_only=True)
     lacks: str = field(default="", kw_only=True)
     proven_by: str = field(default="", kw_only=True)
 

@@ -46,6 +46,7 @@ AWS = Cloud(
     schemes=("s3", "s3a"),
     connectors=("kinesis",),
     secrets="aws",
+    terraform="aws",
 )
 AZURE = Cloud(
     "azure",
@@ -53,6 +54,7 @@ AZURE = Cloud(
     proven_by=_SUITE,
     schemes=("abfs", "abfss", "az", "adl", "azure"),
     secrets="azure",
+    terraform="azure",
 )
 GCP = Cloud(
     "gcp",
@@ -60,9 +62,11 @@ GCP = Cloud(
     proven_by=_SUITE,
     schemes=("gs", "gcs"),
     secrets="gcp",
+    terraform="gcp",
 )
 SEVERAL = Cloud(
     "several",
+    terraform="several",
     means="Services of several clouds stand beside each other",
     proven_by=_SUITE,
     takes_all=True,

@@ -10,6 +10,10 @@ from pydantic import BeforeValidator, WithJsonSchema
 from platform_assets.declaration.options.base import Option, ToolChoice
 from platform_assets.members import MemberRegistry
 
+_SERVICE = ("serving.fallback", "serving.log", "serving.tracing")
+"""Of every service."""
+_ASKED = (*_SERVICE, "serving.callers", "serving.overload", "serving.guards", "monitoring.objectives")
+"""Of a service that callers ask."""
 _STREAM = ("serving.stream",)
 _DELIVERED = ("predictions",)
 _DOORS = "unit/declaration/test_stream_door.py::test_each_mode_opens_its_doors"
@@ -19,6 +23,7 @@ _STREAM_TEST = (
 REALTIME = Option(
     "realtime",
     means="A service is asked for each event",
+    own_keys=_ASKED,
     proven_by="pipeline/test_lived_in.py::test_every_live_request_was_answered",
 )
 BATCH = Option(
@@ -27,9 +32,12 @@ BATCH = Option(
     proven_by="onboarding/test_batch_mode.py::test_every_hour_of_the_live_days_is_predicted_once",
 )
 STREAMING = Option(
-    "streaming", means="Events of a topic are scored into another one", own_keys=_STREAM, proven_by=_STREAM_TEST
+    "streaming",
+    means="Events of a topic are scored into another one",
+    own_keys=(*_SERVICE, *_STREAM),
+    proven_by=_STREAM_TEST,
 )
-HYBRID = Option("hybrid", means="Both, `realtime` and `streaming`", own_keys=_STREAM, proven_by=_DOORS)
+HYBRID = Option("hybrid", means="Both, `realtime` and `streaming`", own_keys=(*_ASKED, *_STREAM), proven_by=_DOORS)
 EXTERNAL = Option(
     "external",
     means="Somebody else's system answers, and its scores are delivered",

@@ -118,6 +118,13 @@ class Serving(Declaration):
         "platforms; a model that cannot be packaged for its platform makes the service asset red. Our own targets serve the Bento in "
         "any case. `torchserve` is refused.",
     )
+    licence: str | None = Field(
+        default=None,
+        min_length=3,
+        max_length=200,
+        description="By which licence a platform is used that may not be used without one: who holds it, or its number. Only for "
+        "`platform: seldon`, which needs it.",
+    )
     processes: int = Field(
         default=2,
         ge=1,
