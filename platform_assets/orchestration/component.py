@@ -23,6 +23,7 @@ from platform_assets.orchestration.assets.usage import usage_asset, usage_sensor
 from platform_assets.orchestration.assets.use_case_page import page_asset, page_sensor
 from platform_assets.orchestration.automation import build_automation
 from platform_assets.pipelines.check_declaration import check_declaration
+from platform_assets.pipelines.cloud_settings import CloudContradicted, require_cloud
 from platform_assets.settings import Settings
 
 
@@ -68,7 +69,8 @@ class MlUseCase(dg.Component):
 
         Raises:
             dg.DagsterInvalidDefinitionError: there are no attributes, the file does not hold a valid use case, its history is too short for
-                its folds, which `platform-assets run` would refuse, or it needs an extra that is not installed.
+                its folds, which `platform-assets run` would refuse, it needs an extra that is not installed, or settings name services of
+                another cloud.
         """
         if attributes is None:
             raise dg.DagsterInvalidDefinitionError(
@@ -80,7 +82,8 @@ class MlUseCase(dg.Component):
             raise dg.DagsterInvalidDefinitionError(str(error)) from error
         try:
             require_extras(needed_extras(use_case), use_case.name)
-        except ExtraMissing as error:
+            require_cloud(use_case, Settings.from_environment())
+        except (ExtraMissing, CloudContradicted) as error:
             raise dg.DagsterInvalidDefinitionError(f"{context.path}/defs.yaml: {error}") from error
         return cls(use_case=use_case, folder=context.path)
 

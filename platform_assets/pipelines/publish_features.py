@@ -6,13 +6,13 @@ Belongs here: which rows are published, and reading them again. Does not belong 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 
 from platform_assets.connectors.access import Access
 from platform_assets.declaration import FeatureView
-from platform_assets.features.feature_stores.base import FeatureStoreError, PublishedTable
+from platform_assets.features.feature_stores.base import NOTHING_TO_PUBLISH, FeatureStoreError, PublishedTable
 from platform_assets.features.feature_stores.registry import FEATURE_STORES
 from platform_assets.lake.catalog import Catalog
 
@@ -34,14 +34,16 @@ class PublishedDays:
     rows: int
 
 
-def publish_features(catalog: Catalog, view: FeatureView, days: Iterable[date], access: Access) -> PublishedDays | None:
+def publish_features(
+    catalog: Catalog, view: FeatureView, days: Iterable[date], access: Callable[[], Access]
+) -> PublishedDays | None:
     """Publish days of a view's table, one after the other, and read each again.
 
     Args:
         catalog: the tables.
         view: whose table it is.
         days: that were computed.
-        access: credentials and the object store's options.
+        access: answers credentials and the object store's options; asked where a store takes tables alone.
 
     Returns:
         What was published; None where the declared store takes no tables.
@@ -51,7 +53,11 @@ def publish_features(catalog: Catalog, view: FeatureView, days: Iterable[date], 
             published, and the same call again is right.
     """
     use_case = catalog.use_case
-    store = FEATURE_STORES[use_case.feature_store](use_case, access.variables, access.object_store)
+    opened = FEATURE_STORES[use_case.feature_store]
+    if opened is NOTHING_TO_PUBLISH:
+        return None
+    given = access()
+    store = opened(use_case, given.variables, given.object_store)
     if store is None:
         return None
     source = catalog.features(view)
@@ -61,12 +67,12 @@ def publish_features(catalog: Catalog, view: FeatureView, days: Iterable[date], 
     for day in chosen:
         frame = source.read(day, day)
         store.take_day(table, day, frame)
-        shown, given = store.read_day(table, day), frame.select(list(table.columns))
+        shown, wanted = store.read_day(table, day), frame.select(list(table.columns))
         key = [*use_case.event_source.primary_key]
-        if shown.height != given.height or not shown.select(given.columns).sort(key).equals(given.sort(key)):
+        if shown.height != wanted.height or not shown.select(wanted.columns).sort(key).equals(wanted.sort(key)):
             raise FeatureStoreError(
-                f"table {table.name}: of {given.height} rows of {day} the store {use_case.feature_store} shows {shown.height}, and not "
+                f"table {table.name}: of {wanted.height} rows of {day} the store {use_case.feature_store} shows {shown.height}, and not "
                 "the same: nothing may be read from it until they are published again"
             )
-        rows += given.height
+        rows += wanted.height
     return PublishedDays(use_case.feature_store, table.name, chosen, rows)

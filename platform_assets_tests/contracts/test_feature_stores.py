@@ -181,7 +181,7 @@ def test_a_day_is_published_in_a_store_of_ones_own(tmp_path: Path) -> None:
     own = FOLDER | {"settings": {"folder": str(tmp_path / "published")}}
     use_case = parked("custom", custom_feature_store=own)
     catalog, [view] = computed(use_case, tmp_path), use_case.features
-    published = publish_features(catalog, view, [DAY], Access())
+    published = publish_features(catalog, view, [DAY], Access)
     assert published is not None
     assert (published.store, published.table, published.rows) == ("custom", f"parking_{view.table}", 2)
     store, table = FolderFeatureStore(tmp_path / "published"), PublishedTable.of_view(use_case, view, "")
@@ -195,30 +195,30 @@ def test_a_store_that_shows_other_rows_is_red(tmp_path: Path, monkeypatch: pytes
     read = FolderFeatureStore.read_day
     monkeypatch.setattr(FolderFeatureStore, "read_day", lambda *given: read(*given).with_columns(speed=pl.lit(0.0)))
     with pytest.raises(FeatureStoreError, match="of 2 rows of 2024-03-30 the store custom shows 2, and not the same"):
-        publish_features(catalog, view, [DAY], Access())
+        publish_features(catalog, view, [DAY], Access)
 
 
 def test_a_store_that_lacks_a_call_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_case = parked("custom", custom_feature_store=FOLDER)
     catalog, [view] = computed(use_case, tmp_path), use_case.features
     with pytest.raises(FeatureStoreError, match="lacks `folder`"):
-        publish_features(catalog, view, [DAY], Access())
+        publish_features(catalog, view, [DAY], Access)
     monkeypatch.setattr("platform_assets.testing.folder_feature_store.open_store", lambda *given: object())
     with pytest.raises(FeatureStoreError, match="which has no apply, described, take_day, read_day: return a store"):
-        publish_features(catalog, view, [DAY], Access())
+        publish_features(catalog, view, [DAY], Access)
 
 
 def test_variables_of_a_workspace_that_are_not_set_are_named(tmp_path: Path) -> None:
     use_case = parked("databricks", databricks=DECLARED.model_dump())
     catalog, [view] = computed(use_case, tmp_path), use_case.features
     with pytest.raises(FeatureStoreError, match="WORKSPACE and TOKEN, named by `databricks`, are not set"):
-        publish_features(catalog, view, [DAY], Access())
+        publish_features(catalog, view, [DAY], Access)
 
 
 def test_feast_takes_no_tables_and_every_value_has_what_carries_it_out(tmp_path: Path) -> None:
     use_case = parked("feast")
     [view] = use_case.features
-    assert publish_features(computed(use_case, tmp_path), view, [DAY], Access()) is None
+    assert publish_features(computed(use_case, tmp_path), view, [DAY], Access) is None
     assert all(callable(FEATURE_STORES[name]) for name in ("feast", "databricks", "custom"))
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,7 +24,11 @@ from platform_assets.cli import app
 from platform_assets.cli.options_reference import OPTIONS_PAGE, render_options
 from platform_assets.declaration import DeclarationError, UseCase, load_use_case
 from platform_assets.declaration.options.base import Option, OptionRefusal, OptionRefused, ToolChoice
+from platform_assets.declaration.options.clouds import CLOUD
 from platform_assets.declaration.options.registry import CHOICES
+from platform_assets.pipelines.cloud_settings import CloudContradicted, require_cloud
+from platform_assets.secret_sources.registry import SECRET_SOURCES
+from platform_assets.settings import Settings
 from platform_assets.testing.declare import declaration
 
 TESTS = Path(__file__).parents[1]
@@ -193,6 +198,45 @@ def test_what_belongs_to_another_cloud_is_refused() -> None:
             ValidationError, match=f"is a service of aws, and `cloud` is {cloud}: declare `cloud: several`"
         ):
             UseCase.model_validate(whole)
+
+
+SETTINGS_OF = {
+    "aws": ({"lake": "s3://b/lake"}, {"price_sheet": "aws"}, {"secrets": {"kind": "aws", "secret": "a/b"}}),
+    "azure": ({"mlflow_artifacts": "abfss://b/a"}, {"price_sheet": "azure"}),
+    "gcp": ({"lake_copy": "gs://b/copy"}, {"price_sheet": "gcp"}),
+}
+
+
+@pytest.mark.parametrize("cloud", ["local", "several", *SETTINGS_OF])
+def test_settings_of_another_cloud_are_refused(cloud: str) -> None:
+    use_case = UseCase.model_validate(document(cloud=cloud))
+    for owner, changes in SETTINGS_OF.items():
+        for change in changes:
+            settings = Settings.from_environment({}).model_copy(
+                update={
+                    name: SimpleNamespace(**value) if isinstance(value, dict) else value
+                    for name, value in change.items()
+                }
+            )
+            if cloud in (owner, "local", "several"):
+                require_cloud(use_case, settings)
+                continue
+            [name] = change
+            message = f"shop declares `cloud: {cloud}`, and PLATFORM_ASSETS_{name.upper()} is .*{owner}.*declare `cloud: several`"
+            with pytest.raises(CloudContradicted, match=message):
+                require_cloud(use_case, settings)
+
+
+def test_an_object_store_of_ones_own_is_no_cloud() -> None:
+    own = {"lake": "s3://b/lake", "object_store": {"AWS_ENDPOINT_URL": "http://minio:9000"}}
+    require_cloud(UseCase.model_validate(document(cloud="gcp")), Settings.from_environment({}).model_copy(update=own))
+
+
+def test_modules_and_secrets_of_each_cloud_are_there() -> None:
+    for name in CLOUD.options:
+        cloud = CLOUD.options[name]
+        assert not cloud.terraform or (ROOT / "deploy" / "terraform" / cloud.terraform / "main.tf").exists()
+        assert not cloud.secrets or cloud.secrets in SECRET_SOURCES
 
 
 def test_a_further_value_edits_no_existing_file(tmp_path: Path) -> None:

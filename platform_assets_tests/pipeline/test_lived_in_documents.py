@@ -37,6 +37,7 @@ CHANGING = {
     "quarantine undo": "unit/cli/test_accept_a_day.py",
     "lake verify": "unit/cli/test_lake_commands.py",
     "lake accept": "unit/cli/test_lake_commands.py",
+    "features publish": "unit/cli/test_features_command.py",
     "features stream": "unit/cli/test_features_command.py",
     "rollout promote": "unit/cli/test_delivery_commands.py",
     "rollout hold": "unit/cli/test_delivery_commands.py",

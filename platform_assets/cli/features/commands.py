@@ -14,7 +14,7 @@ from platform_assets.cli.answer import AsJson, answering
 from platform_assets.cli.completion import use_case_names
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
 app = typer.Typer(no_args_is_help=True, help="Features of an entity, the events that made them, and the event stream.")
 
@@ -66,6 +66,21 @@ def explain(
 
 
 @app.command()
+def publish(
+    use_case: Annotated[str, typer.Argument(autocompletion=use_case_names, help="Name of the use case.")],
+    view: Annotated[list[str] | None, typer.Option("--view", help="Only these; may be given several times.")] = None,
+    first: Annotated[str | None, typer.Option(help="First day; the first stored one when left out.")] = None,
+    last: Annotated[str | None, typer.Option(help="Last day; the last stored one when left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish stored days of feature tables in the declared feature store, again or for the first time; each is read again."""
+    from platform_assets.cli.features.publish import publish_tables
+
+    with answering(as_json) as answer:
+        publish_tables(use_case, view or [], _day(first), _day(last), answer)
+
+
+@app.command()
 def stream(
     use_case: Annotated[str, typer.Argument(autocompletion=use_case_names, help="Name of the use case.")],
     stdin: Annotated[
@@ -87,6 +102,20 @@ def stream(
             detach_stream(use_case)
         else:
             stream_events(use_case, from_stdin=stdin)
+
+
+def _day(text: str | None) -> date | None:
+    """The day in an option.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    from datetime import date
+
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no day, such as 2018-08-01") from error
 
 
 def _moment(text: str) -> datetime:

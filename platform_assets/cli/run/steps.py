@@ -40,6 +40,7 @@ from platform_assets.pipelines.check_service import (
     explanation,
     require_answers,
 )
+from platform_assets.pipelines.cloud_settings import require_cloud
 from platform_assets.pipelines.due import DueJob, polled
 from platform_assets.pipelines.jobs import ONLINE
 from platform_assets.pipelines.refresh_online_store import why_to_fill
@@ -68,7 +69,7 @@ def _run_use_cases(installation: Installation, name: str | None) -> None:
     """As `run_use_cases`, while no other run works on this home.
 
     Raises:
-        ExtraMissing: as `loaded`.
+        ExtraMissing, CloudContradicted: as `loaded`.
         PriceSheetUnusable: the sheet that costs are shown with does not exist or cannot be read.
         ServiceNotAnswering: a service does not answer rightly at the end; the screens of all use cases were printed.
     """
@@ -103,9 +104,11 @@ def loaded(installation: Installation, name: str | None) -> tuple[InProcess, lis
 
     Raises:
         ExtraMissing: the use case that is named needs an extra that is not installed.
+        CloudContradicted: settings name services of another cloud than the use case that is named.
     """
     for declared in declared_use_cases(name, warned=True) if name is not None else ():
         require_extras(needed_extras(declared.use_case), declared.use_case.name)
+        require_cloud(declared.use_case, installation.settings)
     with step("load the definitions"):
         jobs = InProcess.of(installation, console.print)
     chosen = declared_use_cases(name, warned=True)

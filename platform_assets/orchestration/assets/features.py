@@ -38,6 +38,8 @@ from platform_assets.orchestration.metadata import (
 from platform_assets.orchestration.partitions import earlier_days, event_days, partition_range
 from platform_assets.pipelines.completeness import Completeness
 from platform_assets.pipelines.compute_features import ComputedFeatures, compute_features
+from platform_assets.pipelines.publish_features import publish_features
+from platform_assets.settings import source_access
 
 COMPLETE_CHECK = "complete"
 SHOWN_DAYS = 3
@@ -120,9 +122,11 @@ def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDef
         with missing_days_refused():
             computed = compute_features(catalog, view, partition_range(context), capacity)
         describe_days(context, key, _by_day(computed))
+        published = publish_features(catalog, view, partition_range(context).days, source_access)
         yield dg.MaterializeResult(
             metadata={
                 **commit_metadata(computed.commit, computed.uri),
+                **({} if published is None else {"published_in": f"{published.store}: {published.table}"}),
                 "dagster/row_count": computed.rows,
                 "carried_state": computed.carried_state,
                 **left_out_metadata(catalog),

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from platform_assets.cli import app
 from platform_assets.declaration import UseCase
-from platform_assets.declaration.loader import declared_use_cases
+from platform_assets.declaration.loader import DeclaredUseCase, declared_use_cases
 from platform_assets.declaration.sections.connectors.simulator import SimulatorConnector
+from platform_assets.declaration.sections.feature_stores import CustomFeatureStore
 from platform_assets.features.entity_state import entity_state
 from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.features.online.feast_objects import windowed_views
@@ -155,6 +156,32 @@ def test_the_online_store_stands_beside_and_a_difference_is_exit_code_1(world: W
 )
 def test_refusals_say_what_to_write(run: Callable[..., str], arguments: tuple[str, ...], says: str) -> None:
     assert says in " ".join(run(*arguments, fails=True).split())
+
+
+def test_stored_days_are_published_in_the_declared_store(
+    world: World, run: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert "nothing to do" in run("publish", "card_fraud")
+    opened_by = "platform_assets.testing.folder_feature_store:open_store"
+    own = CustomFeatureStore(opened_by=opened_by, settings={"folder": str(tmp_path)})
+    use_case = world.use_case.model_copy(update={"feature_store": "custom", "custom_feature_store": own})
+    declared = [DeclaredUseCase(use_case, tmp_path)]
+    monkeypatch.setattr("platform_assets.declaration.loader.declared_use_cases", lambda *given: declared)
+    listed = json.loads(run("publish", "card_fraud", "--json"))["published"]
+    assert [one["table"] for one in listed] == [f"card_fraud_{view.table}" for view in use_case.features]
+    last = use_case.history.first_day + timedelta(days=DAYS - 1)
+    rows = world.events.filter(pl.col("event_day") == last).height
+    assert {(one["days"], one["rows"], one["store"]) for one in listed} == {(1, rows, "custom")}
+    [view, *_] = use_case.features
+    shown = pl.read_parquet(tmp_path / f"card_fraud_{view.table}" / f"{last}.parquet")
+    [row] = shown.filter(pl.col("transaction_id") == world.event["transaction_id"]).rows(named=True)
+    assert {name: row[name] for name in view.feature_names} == {
+        name: world.features[name] for name in view.feature_names
+    }
+    before = (use_case.history.first_day).isoformat()
+    assert json.loads(run("publish", "card_fraud", "--last", before, "--json"))["published"][0]["days"] == 0
+    assert "has no view 'nothing'" in run("publish", "card_fraud", "--view", "nothing", fails=True)
+    assert "is no day" in run("publish", "card_fraud", "--first", "yesterday", fails=True)
 
 
 def test_standard_input_is_an_event_stream(world: World, run: Callable[..., str]) -> None:
