@@ -41,7 +41,7 @@ class CustomFeatureStore(Declaration):
 
     opened_by: FunctionPath = Field(
         description="`module:function`, which takes `settings` and the environment's variables and returns the store: see "
-        "`platform_assets.testing.folder_feature_store:open_store`."
+        "docs/guide/options.md."
     )
     settings: dict[str, str] = Field(
         default_factory=dict, description="What the function is given. Names of variables, never credentials."

@@ -1,7 +1,6 @@
 """A feature store of a team's own: what their function opens, held to the Protocol.
 
-Belongs here: calling the function that a declaration names. Does not belong here: any store, or the suite that theirs has to pass
-(`platform_assets/testing/feature_store_suite.py`).
+Belongs here: calling the function that a declaration names. Does not belong here: any store, or the suite that theirs has to pass.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ def _opened(use_case: UseCase, variables: Mapping[str, str], object_store: Mappi
     if lacking:
         raise FeatureStoreError(
             f"{declared.opened_by} returned {type(store).__name__}, which has no {', '.join(lacking)}: return a store with "
-            f"{', '.join(_CALLS)}, as platform_assets.testing.folder_feature_store does"
+            f"{', '.join(_CALLS)}: docs/guide/options.md has a template"
         )
     opened: PublishingStore = store
     return opened

@@ -4,7 +4,7 @@ Belongs here: requests and answers of that interface. Does not belong here: Spar
 of the lake, at its address.
 
 Tables are external Delta tables; a primary key with a time column makes one a feature table. Paths and bodies are those of Databricks' own
-client (`databricks-sdk`), which the contract suite compares with; that client is 20 megabytes for six requests.
+client (`databricks-sdk`), which the contract suite compares with; that client is a large package for a handful of requests.
 """
 
 from __future__ import annotations
