@@ -20,6 +20,7 @@ from platform_assets.cli import (
     erase,
     experiments,
     explain,
+    export,
     gitops,
     lake,
     lineage,
@@ -31,6 +32,7 @@ from platform_assets.cli import (
     quarantine,
     rollout,
     sources,
+    step,
     target,
     versions,
 )
@@ -76,6 +78,8 @@ app.command()(degraded.degraded)
 app.command()(explain.explain)
 app.command()(erase.erase)
 app.command()(package.package)
+app.command()(step.step)
+app.command()(export.export)
 app.command()(models.reproduce)
 
 

@@ -1,0 +1,92 @@
+"""The steps that other orchestrators are given have the edges of Dagster's assets.
+
+Belongs here: both graphs, held together. Does not belong here: what a step does, or the written projects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.orchestration.assets.build import build_assets
+from platform_assets.pipelines.steps.graph import StepsUnsupported, step_named, steps_of
+from platform_assets.pipelines.steps.registry import STEP_VERBS
+from platform_assets.testing.declare import declare, window
+
+ROOT = Path(__file__).parents[2]
+DEFS = ROOT / "platform_assets" / "defs"
+DAGSTERS_OWN = {
+    "monitoring/retrain_decision",
+    "maintenance/tables",
+    "model/rollback",
+    "serving/rollout",
+    "experiments/design",
+    "experiments/report",
+    "serving/experiment_report",
+}
+
+
+def declared(name: str) -> UseCase:
+    return load_use_case(DEFS / name)
+
+
+def edges_of_assets(use_case: UseCase) -> Mapping[str, tuple[set[str], set[str]]]:
+    """What each step's asset depends on: on its own day, and on the newest of; in names of the steps that make it."""
+    assets = build_assets(use_case, DEFS / "card_fraud")
+    made_by = {}
+    for definition in assets:
+        names = ["/".join(key.path[1:]) for key in definition.keys]
+        step = next((name for name in names if name.startswith("clean/")), names[0])
+        made_by |= dict.fromkeys(names, step)
+    edges: dict[str, tuple[set[str], set[str]]] = {}
+    for definition in assets:
+        for spec in definition.specs:
+            step = made_by["/".join(spec.key.path[1:])]
+            needs, follows = edges.setdefault(step, (set(), set()))
+            for dep in spec.deps:
+                newest = isinstance(dep.partition_mapping, dg.LastPartitionMapping)
+                (follows if newest else needs).add(made_by["/".join(dep.asset_key.path[1:])])
+    return edges
+
+
+def with_scores(use_case: UseCase) -> UseCase:
+    return use_case
+
+
+CASES: dict[str, Any] = {
+    "a service": lambda: declared("card_fraud"),
+    "batch": lambda: declared("bike_demand"),
+    "labels in the events": lambda: declare(
+        events={"customer": "string", "amount": "float"},
+        label="is_late",
+        features=[{"name": "recent", "entity": "customer", "windows": [window("spent", "sum", "amount", [1, 7])]}],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_steps_have_the_edges_of_the_assets(case: str) -> None:
+    use_case = CASES[case]()
+    edges = {name: both for name, both in edges_of_assets(use_case).items() if name not in DAGSTERS_OWN}
+    steps = {step.name: (set(step.needs), set(step.follows)) for step in steps_of(use_case)}
+    assert steps == edges
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_step_comes_before_one_that_it_waits_for_and_each_has_a_verb(case: str) -> None:
+    seen: set[str] = set()
+    for step in steps_of(CASES[case]()):
+        assert {*step.needs, *step.follows} <= seen
+        assert callable(STEP_VERBS[step.kind])
+        seen.add(step.name)
+
+
+def test_a_step_that_nothing_has_is_named_with_the_one_that_was_meant() -> None:
+    with pytest.raises(ValueError, match="did you mean 'clean/rentals'"):
+        step_named(declared("bike_demand"), "clean/rental")
+    assert issubclass(StepsUnsupported, ValueError)
