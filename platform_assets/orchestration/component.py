@@ -100,7 +100,10 @@ def use_case_definitions(use_case: UseCase, folder: Path) -> dg.Definitions:
     """
     require_extras(needed_extras(use_case), use_case.name)
     settings = Settings.from_environment()
-    on, simulated, told_by = settings.automation == "on", settings.simulated_clock is not None, settings.alertmanager
+    on = (
+        settings.automation == "on" and use_case.orchestration == "dagster"
+    )  # else an exported project starts its steps
+    simulated, told_by = settings.simulated_clock is not None, settings.alertmanager
     automation = build_automation(use_case, running=on, simulated=simulated)
     by_git = settings.gitops is not None and use_case.is_trained_here
     return dg.Definitions(

@@ -14,7 +14,8 @@ import pytest
 
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.orchestration.assets.build import build_assets
-from platform_assets.pipelines.steps.graph import StepsUnsupported, step_named, steps_of
+from platform_assets.orchestration.component import use_case_definitions
+from platform_assets.pipelines.steps.graph import step_named, steps_of
 from platform_assets.pipelines.steps.registry import STEP_VERBS
 from platform_assets.testing.declare import declare, window
 
@@ -54,15 +55,11 @@ def edges_of_assets(use_case: UseCase) -> Mapping[str, tuple[set[str], set[str]]
     return edges
 
 
-def with_scores(use_case: UseCase) -> UseCase:
-    return use_case
-
-
 CASES: dict[str, Any] = {
     "a service": lambda: declared("card_fraud"),
     "batch": lambda: declared("bike_demand"),
     "labels in the events": lambda: declare(
-        events={"customer": "string", "amount": "float"},
+        events={"sale": "int64", "at": "datetime", "customer": "int64", "amount": "float64", "is_late": [0, 1]},
         label="is_late",
         features=[{"name": "recent", "entity": "customer", "windows": [window("spent", "sum", "amount", [1, 7])]}],
     ),
@@ -89,4 +86,18 @@ def test_no_step_comes_before_one_that_it_waits_for_and_each_has_a_verb(case: st
 def test_a_step_that_nothing_has_is_named_with_the_one_that_was_meant() -> None:
     with pytest.raises(ValueError, match="did you mean 'clean/rentals'"):
         step_named(declared("bike_demand"), "clean/rental")
-    assert issubclass(StepsUnsupported, ValueError)
+
+
+def test_dagster_starts_nothing_of_a_use_case_that_another_orchestrator_runs() -> None:
+    folder = DEFS / "bike_demand"
+    foreign = declared("bike_demand").model_copy(update={"orchestration": "airflow"})
+    running = {
+        name: {
+            one.name
+            for one in use_case_definitions(use_case, folder).sensors or []
+            if one.default_status.value == "RUNNING"
+        }
+        for name, use_case in (("own", declared("bike_demand")), ("foreign", foreign))
+    }
+    assert running["own"]
+    assert not running["foreign"]

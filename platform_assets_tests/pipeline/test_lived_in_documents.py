@@ -72,6 +72,8 @@ CHANGING = {
     "erase": "unit/cli/test_explain_commands.py",
     "bento": "unit/cli/test_delivery_commands.py",
     "degraded": "unit/cli/test_degraded_command.py",
+    "export": "unit/cli/test_step_and_export_commands.py",
+    "step": "unit/cli/test_step_and_export_commands.py",
     "package": "pipeline/test_lived_in.py",
     "parity describe": "unit/cli/test_parity_command.py",
     "parity environments": "unit/cli/test_parity_command.py",

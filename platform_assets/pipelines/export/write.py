@@ -16,8 +16,14 @@ from platform_assets.declaration import UseCase
 from platform_assets.pipelines.export.plan import StaleExport, plan_export
 from platform_assets.pipelines.export.registry import ORCHESTRATORS
 
+UNDECLARED = "dagster"
+"""What a use case declares that says nothing of another orchestrator; a project of it may be looked at."""
 RECORD = "export.json"
 """What a folder was written from, with the digest of each file."""
+
+
+class AnotherOrchestrator(ValueError):
+    """A use case declares which orchestrator runs it, and another one was asked for."""
 
 
 class FolderTaken(ValueError):
@@ -52,11 +58,17 @@ def write_export(orchestrator: str, use_case: UseCase, folder: Path, *, force: b
 
     Raises:
         UnknownName: there is no such orchestrator.
+        AnotherOrchestrator: the use case declares another one.
         StepsUnsupported: the use case needs what only Dagster's memory gives.
         FolderTaken: files lie there that no export wrote or that were changed since; nothing was written.
     """
+    chosen = ORCHESTRATORS[orchestrator]
+    if use_case.orchestration not in (UNDECLARED, orchestrator):
+        raise AnotherOrchestrator(
+            f"{use_case.name} declares `orchestration: {use_case.orchestration}`: export it for that, or declare {orchestrator}"
+        )
     plan = plan_export(use_case)
-    files = dict(ORCHESTRATORS[orchestrator].files(plan))
+    files = dict(chosen.files(plan))
     before = _recorded(folder)
     if before is None and folder.exists() and any(folder.iterdir()) and not force:
         raise FolderTaken(f"{folder} is not empty, and holds no earlier export: name another folder, or use --force")

@@ -23,7 +23,9 @@ def load_source(context: StepContext, table: str, days: DayRange | None) -> Step
     """Rows as they were delivered; the check `schema` is red where a column lacks or has another type."""
     source = context.use_case.source(table)
     key = f"load:{context.run_id}:{uuid4()}"  # a run that is asked for again reads its source again
-    ingested = ingest(context.catalog, context.installation.sources, source, context.declared.folder, days, faults=[], key=key)
+    ingested = ingest(
+        context.catalog, context.installation.sources, source, context.declared.folder, days, faults=[], key=key
+    )
     if ingested.mismatch is not None:
         return StepOutcome({"days_stored": ingested.days}, (StepCheck("schema", False, str(ingested.mismatch)),))
     facts = {"rows": ingested.rows, "delta_version": ingested.commit.version, "extra_columns": ingested.extra_columns}

@@ -97,7 +97,9 @@ def _first_answered(context: StepContext) -> date | None:
     if given is not None:
         return given.reference.last_day + timedelta(days=1)
     models = context.installation.models
-    as_of = {version.version: version.tags.get("as_of", "") for version in models.registry().versions(use_case.name)}
     entries = models.ledger(use_case.name).entries(use_case.name)
-    promoted = entries["model_version"].filter(entries["action"] == "promoted").to_list()
-    return min((date.fromisoformat(as_of[one]) for one in promoted if as_of.get(one)), default=None)
+    promoted = {*entries["model_version"].filter(entries["action"] == "promoted").to_list()}
+    if not promoted:
+        return None
+    versions = [one for one in models.registry().versions(use_case.name) if one.version in promoted]
+    return min((date.fromisoformat(one.tags["as_of"]) for one in versions if one.tags.get("as_of")), default=None)
