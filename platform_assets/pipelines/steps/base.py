@@ -62,7 +62,7 @@ class StepCheck:
 
 
 @dataclass(frozen=True)
-class StepOutcome:
+class StepResult:
     """What a step did.
 
     Attributes:
@@ -86,7 +86,7 @@ class StepRefused(RuntimeError):
 class StepVerb(Protocol):
     """One kind of step."""
 
-    def __call__(self, context: StepContext, table: str, days: DayRange | None) -> StepOutcome:
+    def __call__(self, context: StepContext, table: str, days: DayRange | None) -> StepResult:
         """Do it, and keep what was made.
 
         Args:

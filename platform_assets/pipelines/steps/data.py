@@ -14,12 +14,12 @@ from platform_assets.pipelines.compute_features import compute_features
 from platform_assets.pipelines.ingest import ingest
 from platform_assets.pipelines.publish import publish
 from platform_assets.pipelines.refresh_online_store import refresh_online_store
-from platform_assets.pipelines.steps.base import StepCheck, StepContext, StepOutcome, day_of_step, days_of_step
+from platform_assets.pipelines.steps.base import StepCheck, StepContext, StepResult, day_of_step, days_of_step
 
 SHOWN = 3
 
 
-def load_source(context: StepContext, table: str, days: DayRange | None) -> StepOutcome:
+def load_source(context: StepContext, table: str, days: DayRange | None) -> StepResult:
     """Rows as they were delivered; the check `schema` is red where a column lacks or has another type."""
     source = context.use_case.source(table)
     key = f"load:{context.run_id}:{uuid4()}"  # a run that is asked for again reads its source again
@@ -27,12 +27,12 @@ def load_source(context: StepContext, table: str, days: DayRange | None) -> Step
         context.catalog, context.installation.sources, source, context.declared.folder, days, faults=[], key=key
     )
     if ingested.mismatch is not None:
-        return StepOutcome({"days_stored": ingested.days}, (StepCheck("schema", False, str(ingested.mismatch)),))
+        return StepResult({"days_stored": ingested.days}, (StepCheck("schema", False, str(ingested.mismatch)),))
     facts = {"rows": ingested.rows, "delta_version": ingested.commit.version, "extra_columns": ingested.extra_columns}
-    return StepOutcome(facts, (StepCheck("schema", True, f"{len(source.columns)} columns"),))
+    return StepResult(facts, (StepCheck("schema", True, f"{len(source.columns)} columns"),))
 
 
-def publish_source(context: StepContext, table: str, days: DayRange | None) -> StepOutcome:
+def publish_source(context: StepContext, table: str, days: DayRange | None) -> StepResult:
     """Rows that keep every rule, of days that passed the audit; the others are in quarantine."""
     load = publish(context.catalog, context.use_case.source(table), days)
     refused = [day.isoformat() for day in load.refused_days]
@@ -48,23 +48,23 @@ def publish_source(context: StepContext, table: str, days: DayRange | None) -> S
         "rows_by_rule": dict(load.rows_by_rule),
         "refused_days": refused,
     }
-    return StepOutcome(facts, (StepCheck("quality", load.passed, found),))
+    return StepResult(facts, (StepCheck("quality", load.passed, found),))
 
 
-def compute_view(context: StepContext, table: str, days: DayRange | None) -> StepOutcome:
+def compute_view(context: StepContext, table: str, days: DayRange | None) -> StepResult:
     """The features of a view; the check `complete` is red where a published event has no row."""
     view = next(view for view in context.use_case.stored_views if view.table == table)
     computed = compute_features(context.catalog, view, days_of_step(days), context.installation.capacity)
     red = [f"{day}: {one.explanation}" for day, one in computed.completeness.items() if not one.passed]
     facts = {"rows": computed.rows, "delta_version": computed.commit.version, "carried_state": computed.carried_state}
-    return StepOutcome(facts, (StepCheck("complete", not red, "; ".join(red[:SHOWN])),))
+    return StepResult(facts, (StepCheck("complete", not red, "; ".join(red[:SHOWN])),))
 
 
-def fill_online_store(context: StepContext, table: str, days: DayRange | None) -> StepOutcome:
+def fill_online_store(context: StepContext, table: str, days: DayRange | None) -> StepResult:
     """Each entity's state as of the end of the day, in the online store."""
     settings = context.installation.feature_store.settings(context.use_case)
     day = date.fromisoformat(day_of_step(days))
     refreshed = refresh_online_store(context.catalog, settings, day, context.log)
-    return StepOutcome(
+    return StepResult(
         {"entities_written": dict(refreshed.entities_written), "state_as_of": refreshed.state_as_of.isoformat()}
     )

@@ -16,14 +16,14 @@ from platform_assets.pipelines.evaluate import evaluate
 from platform_assets.pipelines.package import PackagingFailed, package
 from platform_assets.pipelines.profile_features import profile_features
 from platform_assets.pipelines.promote import promote_model
-from platform_assets.pipelines.steps.base import StepCheck, StepContext, StepOutcome, StepRefused, day_of_step
+from platform_assets.pipelines.steps.base import StepCheck, StepContext, StepResult, StepRefused, day_of_step
 from platform_assets.pipelines.steps.tracker import open_tracker
 from platform_assets.pipelines.train import train
 from platform_assets.pipelines.write_model_card import write_model_card
 from platform_assets.registry.training_run import trained_as_of
 
 
-def make_training_set(context: StepContext, table: str, days: DayRange | None) -> StepOutcome:
+def make_training_set(context: StepContext, table: str, days: DayRange | None) -> StepResult:
     """The training set as of a day."""
     built = build_training_set(context.catalog, date.fromisoformat(day_of_step(days)))
     whole = built.completeness
@@ -33,10 +33,10 @@ def make_training_set(context: StepContext, table: str, days: DayRange | None) -
         "delta_version": built.commit.version,
         "data_versions": dict(built.versions),
     }
-    return StepOutcome(facts, (StepCheck("complete", whole.passed, whole.explanation),))
+    return StepResult(facts, (StepCheck("complete", whole.passed, whole.explanation),))
 
 
-def judge_features(context: StepContext, table: str, days: DayRange | None) -> StepOutcome:
+def judge_features(context: StepContext, table: str, days: DayRange | None) -> StepResult:
     """Profiles of the features of a training set, and whether one of them knows too much; it stops nothing."""
     quality = profile_features(context.catalog, date.fromisoformat(day_of_step(days))).quality
     odd = {found.feature: list(found.findings) for found in quality.questionable}
@@ -45,10 +45,10 @@ def judge_features(context: StepContext, table: str, days: DayRange | None) -> S
         StepCheck("no_leakage", not quality.leaking, leaking, blocking=False),
         StepCheck("sound", all(found.leaks for found in quality.questionable), ", ".join(odd), blocking=False),
     )
-    return StepOutcome({"rows": quality.rows, "findings": odd}, checks)
+    return StepResult({"rows": quality.rows, "findings": odd}, checks)
 
 
-def train_model(context: StepContext, table: str, days: DayRange | None) -> StepOutcome:
+def train_model(context: StepContext, table: str, days: DayRange | None) -> StepResult:
     """Candidates compared, the best fitted again and registered."""
     day, use_case = day_of_step(days), context.use_case
     origin = {"step": f"{use_case.name}/model/{table}", "partition": day}
@@ -56,7 +56,7 @@ def train_model(context: StepContext, table: str, days: DayRange | None) -> Step
         trained = train(
             context.catalog, context.installation.models, tracker, date.fromisoformat(day), origin, context.log
         )
-    return StepOutcome(
+    return StepResult(
         {
             "model_version": trained.version.version,
             "winner": trained.selection.winner.name,
@@ -66,7 +66,7 @@ def train_model(context: StepContext, table: str, days: DayRange | None) -> Step
     )
 
 
-def evaluate_model(context: StepContext, table: str, days: DayRange | None) -> StepOutcome:
+def evaluate_model(context: StepContext, table: str, days: DayRange | None) -> StepResult:
     """The verdict on the model as of a day, by every declared gate; a model that one stops gets its card here."""
     day, models = day_of_step(days), context.installation.models
     evaluated = evaluate(context.catalog, models.registry(), date.fromisoformat(day), datetime.now(UTC).date())
@@ -79,19 +79,19 @@ def evaluate_model(context: StepContext, table: str, days: DayRange | None) -> S
     if not evaluated.verdict.passed:
         folder = context.installation.serving.report_folder(context.use_case.name)
         facts["card"] = str(write_model_card(context.use_case, models, folder, day).path)
-    return StepOutcome(
+    return StepResult(
         facts, tuple(StepCheck(gate.name, gate.passed, gate.explanation) for gate in evaluated.verdict.gates)
     )
 
 
-def promote_champion(context: StepContext, table: str, days: DayRange | None) -> StepOutcome:
+def promote_champion(context: StepContext, table: str, days: DayRange | None) -> StepResult:
     """The alias moves with its evidence, and the ledger remembers."""
     models, use_case = context.installation.models, context.use_case
     registry = models.registry()
     version = trained_as_of(registry, use_case, day_of_step(days))
     promoted = promote_model(context.catalog, registry, models.ledger(use_case.name), version, context.run_id)
     previous = promoted.move.previous
-    return StepOutcome(
+    return StepResult(
         {
             "model_version": version.version,
             "replaced": previous.version if previous else "nothing",
@@ -102,14 +102,14 @@ def promote_champion(context: StepContext, table: str, days: DayRange | None) ->
     )
 
 
-def write_card(context: StepContext, table: str, days: DayRange | None) -> StepOutcome:
+def write_card(context: StepContext, table: str, days: DayRange | None) -> StepResult:
     """The card of the model as of a day."""
     folder = context.installation.serving.report_folder(context.use_case.name)
     card = write_model_card(context.use_case, context.installation.models, folder, day_of_step(days))
-    return StepOutcome({"model_version": card.version.version, "card": str(card.path), "passed": card.passed})
+    return StepResult({"model_version": card.version.version, "card": str(card.path), "passed": card.passed})
 
 
-def package_champion(context: StepContext, table: str, days: DayRange | None) -> StepOutcome:
+def package_champion(context: StepContext, table: str, days: DayRange | None) -> StepResult:
     """The champion as a Bento that answered known rows; the check `self_test` is red where it did not."""
     parts = context.installation
     try:
@@ -117,7 +117,7 @@ def package_champion(context: StepContext, table: str, days: DayRange | None) ->
             context.use_case, parts.models, parts.feature_store, parts.serving, day_of_step(days), context.log
         )
     except PackagingFailed as error:
-        return StepOutcome({}, (StepCheck("self_test", False, str(error)),))
+        return StepResult({}, (StepCheck("self_test", False, str(error)),))
     tested = packaged.self_test
     facts = {
         "bento": packaged.bento.tag,
@@ -126,10 +126,10 @@ def package_champion(context: StepContext, table: str, days: DayRange | None) ->
         "model_version": packaged.model_version,
     }
     found = f"{tested.rows} rows, largest difference {tested.max_difference}"
-    return StepOutcome(facts, (StepCheck("self_test", True, found),))
+    return StepResult(facts, (StepCheck("self_test", True, found),))
 
 
-def deploy_champion(context: StepContext, table: str, days: DayRange | None) -> StepOutcome:
+def deploy_champion(context: StepContext, table: str, days: DayRange | None) -> StepResult:
     """The service at its address; where it does not take over, what served before still does."""
     parts = context.installation
     try:
@@ -139,7 +139,7 @@ def deploy_champion(context: StepContext, table: str, days: DayRange | None) -> 
     except DeploymentError as error:
         raise StepRefused(f"{error}\nThe version that served before still does.") from error
     result = deployed.result
-    return StepOutcome(
+    return StepResult(
         {
             "address": f"{result.address}/score",
             "model_version": deployed.model_version,
