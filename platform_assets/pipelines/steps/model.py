@@ -16,7 +16,7 @@ from platform_assets.pipelines.evaluate import evaluate
 from platform_assets.pipelines.package import PackagingFailed, package
 from platform_assets.pipelines.profile_features import profile_features
 from platform_assets.pipelines.promote import promote_model
-from platform_assets.pipelines.steps.base import StepCheck, StepContext, StepResult, StepRefused, day_of_step
+from platform_assets.pipelines.steps.base import StepCheck, StepContext, StepRefused, StepResult, day_of_step
 from platform_assets.pipelines.steps.tracker import open_tracker
 from platform_assets.pipelines.train import train
 from platform_assets.pipelines.write_model_card import write_model_card

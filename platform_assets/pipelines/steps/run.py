@@ -11,7 +11,7 @@ from typing import Any
 
 from platform_assets.declaration.days import DayRange
 from platform_assets.pipelines.required_days import DaysMissing
-from platform_assets.pipelines.steps.base import StepCheck, StepContext, StepResult, StepRefused
+from platform_assets.pipelines.steps.base import StepCheck, StepContext, StepRefused, StepResult
 from platform_assets.pipelines.steps.days import StepDays, days_as_of
 from platform_assets.pipelines.steps.graph import Step
 from platform_assets.pipelines.steps.registry import STEP_VERBS
