@@ -14,6 +14,7 @@ RUN_EXTRAS ?= serving ui torch evidently kafka postgresql s3
 K8S_VENV := .venv-k8s
 TERRAFORM_VENV := .venv-terraform
 CI_VENV := .venv-ci
+SITE_VENV := .venv-site
 
 BEGAN := $(shell date +%s)
 # Nothing but these is set of the platform's own settings: then a first answer comes from a small world, before the default one.
@@ -43,7 +44,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup run first-answer dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test ci-tools ci-test change changes images lint format bench attack chaos soak scale back-ends docs lock clean chain release release-check support
+.PHONY: help setup run first-answer dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test ci-tools ci-test site site-tools site-test change changes images lint format bench attack chaos soak scale back-ends docs lock clean chain release release-check support
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -94,8 +95,8 @@ stop: ## Stop every process that `make run` started
 status: $(RUN_STAMP) ## What runs, and what was promoted
 	@$(BIN)/platform-assets status
 
-test: setup ## All tests but those that need a Kubernetes API, Terraform or the CI runners
-	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m "not kubernetes and not daemon and not terraform and not runners"
+test: setup ## All tests but those that need a Kubernetes API, Terraform, the CI runners or the built site
+	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m "not kubernetes and not daemon and not terraform and not runners and not site"
 
 daemon-test: setup ## Days under Dagster's real daemon with accidents, against days that nobody disturbed
 	@$(BIN)/pytest -q --durations=5 -m daemon platform_assets_tests/pipeline/test_under_the_daemon.py
@@ -174,13 +175,24 @@ scale: setup ## Feature tables of histories that do not fit into memory, in chun
 docs: setup ## Write docs/reference: the declaration and the command line
 	@$(BIN)/platform-assets docs
 
+site-tools: ## Install MkDocs and what looks at the site into .venv-site
+	@PYTHON=$(PYTHON) deploy/ci/install-site-tools.sh
+
+site: site-tools ## The documents as a site, in site/: strict, with links and anchors checked, without a network
+	@$(SITE_VENV)/bin/python deploy/site/pages.py
+	@NO_MKDOCS_2_WARNING=1 $(SITE_VENV)/bin/mkdocs build --strict && test -f site/index.html
+	@echo "site/ is written; look at it: $(SITE_VENV)/bin/python -m http.server --bind 127.0.0.1 --directory site 8000"
+
+site-test: setup site-tools ## The site, built and looked at in Chromium: search, both themes, no request to elsewhere
+	@$(BIN)/pytest -q --durations=5 -m site platform_assets_tests/site
+
 lock: setup ## Resolve pyproject.toml into requirements.lock
 	@sed -i '/^torch==/d' requirements.lock # a pin without +cpu would prefer the CUDA build, 3 GB larger
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --quiet --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 	@sed -i -E 's/^(torch==[0-9.]+)\+cpu/\1/' requirements.lock
 
 clean: stop ## Remove everything that was written, the environment included
-	@rm -rf .platform $(VENV) $(K8S_VENV) $(TERRAFORM_VENV) $(CI_VENV) .venv-release .venv-support dist *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .platform $(VENV) $(K8S_VENV) $(TERRAFORM_VENV) $(CI_VENV) $(SITE_VENV) site .venv-release .venv-support dist *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 support: ## Try Python 3.11 and 3.12, and the next patch of Dagster: docs/reference/support.md (ROW="3.12 1.13.27" for one)
 	@deploy/ci/support-matrix.sh $(ROW)

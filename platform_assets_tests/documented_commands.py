@@ -1,4 +1,4 @@
-"""Commands that README, guide and runbooks show, as somebody would type them.
+"""Commands that the documents show, as somebody would type them.
 
 Belongs here: finding them, and the words of each. Does not belong here: what must be true of them.
 """
@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PAGES += [page for folder in ("guide", "operations") for page in sorted((ROOT / "docs" / folder).glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "AGENTS.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`((?:platform-assets|make|dg) [^`]+)`")
 _COMMAND = re.compile(r"^(?: {4})?((?:platform-assets|make|dg) .*)$", re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Commands and snippets in README, guide and runbooks: each command exists with its options, each snippet is what it says it is."""
+"""Commands and snippets in the documents: each command exists with its options, each snippet is what it says it is."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,7 @@ import typer
 import yaml
 
 from platform_assets.cli import app
+from platform_assets.cli.lineage import COLUMN, ColumnsUnlessNamed
 from platform_assets_tests.documented_commands import FENCE, PAGES, ROOT, documented_commands
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -21,13 +22,13 @@ def resolved(command: Any, words: list[str]) -> tuple[Any, list[str]]:
     """The command that the first words name, and the other words."""
     while words and hasattr(command, "commands") and words[0] in command.commands:
         command, words = command.commands[words[0]], words[1:]
-    return command, words
+    return (command.commands[COLUMN] if isinstance(command, ColumnsUnlessNamed) else command), words
 
 
 def platform_assets_accepts(words: list[str]) -> None:
     command, arguments = resolved(typer.main.get_command(app), words)
     assert not hasattr(command, "commands") or not arguments, f"no such command: {' '.join(words)}"
-    bare = not arguments and any(parameter.required for parameter in command.params)
+    bare = not arguments and (hasattr(command, "commands") or any(option.required for option in command.params))
     if not bare:  # a mention of a command by its name alone leaves its arguments out
         command.make_context("documented", list(arguments))
 
