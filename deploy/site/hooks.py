@@ -10,7 +10,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from pages import listed  # noqa: E402
+from pages import listed
 
 LEAVES = re.compile(r"\[([^]]+)\]\(\.\./\.\./[^)]*\)")
 

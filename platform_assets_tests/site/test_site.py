@@ -58,7 +58,7 @@ def build(folder: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
 
     Not with --quiet: it drops the warnings before --strict counts them.
     """
-    nowhere = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     return subprocess.run(
         [TOOLS / "mkdocs", "build", "--strict", "--site-dir", folder],
         cwd=root,
