@@ -8,10 +8,12 @@ An extra counts as installed when every module of it is found; nothing is import
 
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 DISTRIBUTION: Final = "platform-assets"
+_IN_A_CHECKOUT: Final = (Path(__file__).parents[1] / "Makefile").exists()
 
 EXTRAS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -79,7 +81,10 @@ def require_extras(needed: Iterable[NeededExtra], who: str = "") -> None:
         f"{', '.join(dict.fromkeys(by))} needs the extra `{extra}` ({', '.join(lacking(extra))} not installed)"
         for extra, by in reasons.items()
     )
-    raise ExtraMissing(f"{who + ': ' if who else ''}{told}: pip install '{DISTRIBUTION}[{','.join(reasons)}]'")
+    all_of_them = ", or `make setup` for everything" if _IN_A_CHECKOUT else ""
+    raise ExtraMissing(
+        f"{who + ': ' if who else ''}{told}: pip install '{DISTRIBUTION}[{','.join(reasons)}]'{all_of_them}"
+    )
 
 
 def _is_there(module: str) -> bool:

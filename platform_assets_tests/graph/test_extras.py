@@ -176,7 +176,7 @@ def test_several_are_named_in_one_command() -> None:
         require_extras(needed)
     assert str(refused.value) == (
         "learner a, learner c needs the extra `torch` (torch not installed); source b needs the extra `kafka` (confluent_kafka not "
-        "installed): pip install 'platform-assets[torch,kafka]'"
+        "installed): pip install 'platform-assets[torch,kafka]', or `make setup` for everything"
     )
 
 
