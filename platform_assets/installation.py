@@ -6,7 +6,7 @@ take from here. Does not belong here: settings and the environment (`settings.py
 
 import os
 from collections.abc import Mapping, MutableMapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Self
 
 from platform_assets.connectors.source_reader import SourceReader
@@ -25,6 +25,7 @@ from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.folders import StoredFolder
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.retries import RETRIES
+from platform_assets.monitoring.cost.spending import MeteredSpending
 from platform_assets.registry.artifact_variables import artifact_variables
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.secret_sources.database_logins import DatabaseLogins
@@ -153,6 +154,7 @@ class Installation:
             settings.home / "searches",
             Placement(settings.ray_address, settings.training_workers),
             keeps_holds=settings.gitops is not None,
+            spending=partial(MeteredSpending, settings.price_sheet),
         )
 
     @cached_property

@@ -68,16 +68,18 @@ def plan(
     sheet: Sheet = None,
     as_json: AsJson = False,
 ) -> None:
-    """What a run will take, judged by the newest ten of its kind."""
+    """What a run will take, judged by the newest ten of its kind; exit code 1 where that is above the declared budget."""
     from platform_assets.declaration.loader import declared_use_cases
     from platform_assets.installation import Installation
+    from platform_assets.pipelines.budgets import refuse_above_budget
     from platform_assets.pipelines.show_cost import forecast_job
 
     with answering(as_json) as answer:
         installation = Installation.from_environment()
         prices = _prices(installation, sheet, answer)
         declared = declared_use_cases(use_case)[0]
-        found = forecast_job(installation.catalog(declared.use_case), prices, job, days, datetime.now(UTC))
+        catalog = installation.catalog(declared.use_case)
+        found = forecast_job(catalog, prices, job, days, datetime.now(UTC))
         answer.put("plan", asdict(found))
         console.print(
             f"{use_case} {job}, {days} days: about {found.cpu_seconds:,.1f} CPU-seconds ({found.low_cpu_seconds:,.1f} to "
@@ -85,6 +87,7 @@ def plan(
             f"{prices.name} as of {prices.version}",
             markup=False,
         )
+        refuse_above_budget(catalog, prices, found.money, f"{job} of {days} days", datetime.now(UTC))
 
 
 @app.command("advise")

@@ -96,6 +96,9 @@ def run(
             help="Stop at the first answer of the first model, and what answered it; a further run goes on from there.",
         ),
     ] = False,
+    beyond_budget: Annotated[
+        bool, typer.Option("--beyond-budget", help="Begin although the forecast is above the declared budget.")
+    ] = False,
 ) -> None:
     """Take use cases from their sources to a service that answered live traffic and is watched."""
     from platform_assets.cli.console import fail_readably
@@ -105,7 +108,10 @@ def run(
 
     with fail_readably():
         installation = Installation.from_environment()
-        answer_first(installation, use_case) if first_answer else run_use_cases(installation, use_case)
+        if first_answer:
+            answer_first(installation, use_case, beyond_budget=beyond_budget)
+        else:
+            run_use_cases(installation, use_case, beyond_budget=beyond_budget)
 
 
 @app.command()

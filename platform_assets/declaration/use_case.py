@@ -21,6 +21,7 @@ from platform_assets.declaration.options.feature_stores import FeatureStoreName
 from platform_assets.declaration.options.orchestration import OrchestrationName
 from platform_assets.declaration.options.tracking import TrackingName
 from platform_assets.declaration.renamed import with_current_names
+from platform_assets.declaration.sections.budget import Budget
 from platform_assets.declaration.sections.calendar import Calendar
 from platform_assets.declaration.sections.columns import ColumnType
 from platform_assets.declaration.sections.compute import SERVICE_PODS, Compute, ComputeKey, Replicas, chosen_compute
@@ -109,6 +110,7 @@ class UseCase(Declaration):
         description="The A/B test that is to show what a new version is worth; planned, not run, by the platform.",
     )
     retention: Retention = Field(default_factory=Retention, description="How long old versions stay readable.")
+    budget: Budget | None = Field(default=None, description="How much money a search, a run and a month may take.")
     compute: dict[ComputeKey, Compute] = Field(
         default_factory=dict,
         description="What steps and services need on Kubernetes. Keys: `default`, a layer (`features`), `layer/table` "

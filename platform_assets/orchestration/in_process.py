@@ -20,7 +20,12 @@ from platform_assets.lake.layout import LAYERS, MONITORING
 from platform_assets.monitoring.cost.price_sheet import PriceSheet
 from platform_assets.monitoring.use_case_page.state import UseCaseState
 from platform_assets.orchestration.assembly import installed_definitions
-from platform_assets.orchestration.assets.usage import recorded_usage, usage_event, usage_metadata
+from platform_assets.orchestration.assets.usage import (
+    budget_evaluations,
+    recorded_usage,
+    usage_event,
+    usage_metadata,
+)
 from platform_assets.orchestration.assets.use_case_page import made_page
 from platform_assets.orchestration.due_runs import SENSOR_NAME, read_materialized, run_request, sensor_name
 from platform_assets.orchestration.jobs import job_name
@@ -139,6 +144,8 @@ class InProcess:
         recorded = recorded_usage(catalog, serving, self.instance, command)
         metadata = usage_metadata(catalog, recorded, PriceSheet.named(sheet))
         self.instance.report_runless_asset_event(usage_event(catalog, recorded, metadata))
+        for evaluation in budget_evaluations(catalog, PriceSheet.named(sheet)):
+            self.instance.report_runless_asset_event(evaluation)
 
     def checks(self, use_case: UseCase) -> list[CheckOutcome]:
         """The latest evaluation of every check of the use case, in the order in which data flows.

@@ -31,6 +31,7 @@ from platform_assets.monitoring.telemetry.exporter import MetricsPart, Question,
 from platform_assets.monitoring.telemetry.model import champion_age, verdict_questions
 from platform_assets.monitoring.telemetry.runs import DaemonProcesses, daemon_samples, operations_samples
 from platform_assets.monitoring.telemetry.tables import feature_questions, lake_questions, newest_day
+from platform_assets.pipelines.budgets import month_spent
 from platform_assets.pipelines.due import Materialized
 from platform_assets.pipelines.due_now.behind import days_behind as due_and_not_done
 from platform_assets.pipelines.jobs import job_tables
@@ -105,12 +106,18 @@ def clock(installation: Installation) -> list[Sample]:
 
 
 def costs(catalog: Catalog, sheet: str) -> list[Sample]:
-    """What the last 24 hours cost, by kind; nothing where prices are in another currency than the metric."""
-    prices = PriceSheet.named(sheet)
-    if prices.currency != EURO:
-        return []
-    spent = cost_of_days(catalog, prices, datetime.now(UTC), days=1)
-    return [Sample("cost_euros", (catalog.use_case.name, one.kind), one.money) for one in spent.kinds]
+    """What the last 24 hours cost, by kind, in the sheet's currency (euros under their own name as well), and what a budget has spent.
+
+    Raises:
+        BudgetExceeded: a budget is in another currency than the prices.
+    """
+    prices, name, now = PriceSheet.named(sheet), catalog.use_case.name, datetime.now(UTC)
+    spent = cost_of_days(catalog, prices, now, days=1)
+    samples = [Sample("cost", (name, one.kind, prices.currency), one.money) for one in spent.kinds]
+    if prices.currency == EURO:
+        samples += [Sample("cost_euros", (name, one.kind), one.money) for one in spent.kinds]
+    month = month_spent(catalog, prices, now)
+    return samples if month is None else [*samples, Sample("budget_spent_ratio", (name,), month.ratio)]
 
 
 def online_store_day(use_case: UseCase, memory: OperationsMemory) -> list[Sample]:

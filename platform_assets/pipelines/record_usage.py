@@ -42,6 +42,10 @@ LOOK_BACK = timedelta(days=8)
 """Runs are looked for that ended at most so long before the newest one that is recorded."""
 
 
+RECENT_DAYS = LOOK_BACK.days + 2
+"""Days with records that are read to tell what is new."""
+
+
 @dataclass(frozen=True)
 class RecordedUsage:
     """What was recorded.
@@ -59,9 +63,18 @@ class RecordedUsage:
 
 def runs_since(catalog: Catalog, now: datetime) -> datetime:
     """Since when runs may have ended that are not recorded; all that are known where nothing is."""
-    table = catalog.usage
-    newest = table.read(columns=["at", "run_id"]).drop_nulls("run_id")["at"].max() if table.exists() else None
+    newest = _recent(catalog, ["at", "run_id"]).drop_nulls("run_id")["at"].max()
     return newest - timedelta(hours=1) if isinstance(newest, datetime) else now - LOOK_BACK
+
+
+def _recent(catalog: Catalog, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """The newest days that anything was recorded on: each look writes a row for each process and hour of storage, and runs are looked for
+    no further back than `LOOK_BACK`, so that what is older decides nothing."""
+    table = catalog.usage
+    days = table.partitions() if table.exists() else []
+    if not days:
+        return usage_frame([]).select(columns or list(table.schema))
+    return table.read(days[-RECENT_DAYS:][0], None, columns=columns)
 
 
 def record_usage(catalog: Catalog, serving: ServingHome, runs: Iterable[RunUsage], now: datetime) -> RecordedUsage:
@@ -77,7 +90,7 @@ def record_usage(catalog: Catalog, serving: ServingHome, runs: Iterable[RunUsage
         LakeError: the table cannot be read or written.
     """
     table, use_case = catalog.usage, catalog.use_case
-    kept = table.read() if table.exists() else usage_frame([])
+    kept = _recent(catalog)
     recorded = set(kept["run_id"].drop_nulls())
     rows = [
         row for run in runs if run.use_case == use_case.name and run.run_id not in recorded for row in run_rows(run)

@@ -28,6 +28,7 @@ from platform_assets.training.fit import declared_imputation
 from platform_assets.training.folds import refit_days
 from platform_assets.training.predictor import Predictor
 from platform_assets.training.selection import IN_THIS_PROCESS, Placement, Selection, select_learner
+from platform_assets.training.tuning.trials import SearchBudget
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,15 @@ def train(
         LakeTableMissing: there is no training set.
         ComparisonError: no candidate could be measured.
         RegistryError: no commit says what the training set was made from.
+        SearchError: a search found nothing, or its budget cannot be held.
     """
     use_case = catalog.use_case
     table = catalog.training_sets
     frame = table.read(as_of, as_of)
     dataset = read_dataset(use_case, frame)
     storage = models.search_storage(use_case.name)
-    selection = select_model(use_case, dataset, as_of, log, storage, models.placement)
+    budget = models.search_budget(use_case)
+    selection = select_model(use_case, dataset, as_of, log, storage, models.placement, budget)
     comparison, winner = selection.comparison, selection.winner
     days = refit_days(as_of, use_case.label_delay_days, use_case.training.splits.train_days)
     predictor = refit(dataset, days, winner, use_case.training.seed, declared_imputation(use_case.training))
@@ -143,6 +146,7 @@ def select_model(
     log: Callable[[str], None],
     storage: str | None = None,
     placement: Placement = IN_THIS_PROCESS,
+    budget: SearchBudget | None = None,
 ) -> Selection:
     """Every declared learner searched and compared on the folds that end as of the day, the best of them chosen."""
     training = use_case.training
@@ -156,6 +160,7 @@ def select_model(
         exclude_known_groups=leaves_out_known_groups(use_case),
         storage=storage,
         placement=placement,
+        budget=budget,
     )
 
 

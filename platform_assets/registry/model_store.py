@@ -4,9 +4,11 @@ Belongs here: opening the two, and where searches and fits of models take place.
 (`base.py`, `ledger.py`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from platform_assets.declaration import UseCase
 from platform_assets.lake.known_versions import known_uri
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL, table_uri
@@ -14,6 +16,7 @@ from platform_assets.registry.base import PRODUCTION, Environment, ModelRegistry
 from platform_assets.registry.ledger import Ledger, ledger_table
 from platform_assets.registry.registry import MODEL_REGISTRIES
 from platform_assets.training.selection import IN_THIS_PROCESS, Placement
+from platform_assets.training.tuning.trials import SearchBudget, SearchError, Spending
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class ModelStore:
         placement: where models are searched and fitted.
         kind: name of the registry, one of `registry/registry.py`.
         keeps_holds: whether nothing is promoted after a rollback until a person lifts it.
+        spending: begins to count the money that a search takes; None where no prices are known.
     """
 
     tracking_uri: str = field(repr=False)
@@ -37,10 +41,30 @@ class ModelStore:
     placement: Placement = IN_THIS_PROCESS
     kind: str = "mlflow"
     keeps_holds: bool = False
+    spending: Callable[[], Spending] | None = field(default=None, repr=False, compare=False)
 
     def registry(self) -> ModelRegistry:
         """The registry of model versions."""
         return MODEL_REGISTRIES[self.kind](self.tracking_uri, self.environment)
+
+    def search_budget(self, use_case: UseCase) -> SearchBudget | None:
+        """Most money of each search of a use case; None where none is declared.
+
+        Raises:
+            SearchError: it cannot be held: no prices are known, or they are in another currency.
+        """
+        budget = use_case.budget
+        if budget is None or budget.per_search is None:
+            return None
+        if self.spending is None:
+            raise SearchError(f"{use_case.name}: `budget.per_search` is declared, and nobody knows prices here")
+        currency = self.spending().currency
+        if currency != budget.currency:
+            raise SearchError(
+                f"{use_case.name}: `budget.per_search` is in {budget.currency}, and the price sheet in {currency}: declare "
+                f"`budget.currency: {currency}` with amounts in it, or name a sheet in {budget.currency} (PLATFORM_ASSETS_PRICE_SHEET)"
+            )
+        return SearchBudget(budget.per_search, self.spending)
 
     def search_storage(self, use_case: str) -> str | None:
         """SQLAlchemy address of the file that keeps a use case's finished trials; None where nothing is kept."""

@@ -198,6 +198,7 @@ def _selection(selection: Selection | None) -> dict[str, Any]:
         parts["searches"] = {
             name: {
                 "best": result.best.number,
+                **({"budget": result.budget_sentence} if result.budget_sentence else {}),
                 "trials": [
                     {
                         "number": trial.number,

@@ -32,7 +32,7 @@ from platform_assets.training.distributed.placement import engine, placed
 from platform_assets.training.fit import declared_imputation
 from platform_assets.training.folds import Fold, final_test_fold, prequential_folds
 from platform_assets.training.tuning.search import search_candidate
-from platform_assets.training.tuning.trials import SearchError, SearchResult
+from platform_assets.training.tuning.trials import SearchBudget, SearchError, SearchResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,7 @@ def searched_candidates(
     exclude_known_groups: bool,
     storage: str | None = None,
     placement: Placement = IN_THIS_PROCESS,
+    budget: SearchBudget | None = None,
 ) -> tuple[list[Candidate], dict[str, SearchResult]]:
     """Every declared learner as a candidate, those with a `search` with the best settings found.
 
@@ -104,6 +105,7 @@ def searched_candidates(
         exclude_known_groups: see `dataset.rows_to_judge`.
         storage: where finished trials are kept, unless a search says so itself.
         placement: where models are fitted and searched.
+        budget: most money of each search.
 
     Raises:
         LearnerSettingsError: a setting does not exist or its value is not allowed.
@@ -128,6 +130,7 @@ def searched_candidates(
                 storage=storage,
                 impute=declared_imputation(training),
                 engine=engine(declared.search.engine, candidate.learner, placement.ray_address),
+                budget=budget,
             )
         by_name[declared.name] = candidate
     return list(by_name.values()), searches
@@ -154,6 +157,7 @@ def select_learner(
     exclude_known_groups: bool,
     storage: str | None = None,
     placement: Placement = IN_THIS_PROCESS,
+    budget: SearchBudget | None = None,
 ) -> Selection:
     """Search, compare, choose, and judge the choice once on the final test.
 
@@ -167,6 +171,7 @@ def select_learner(
         exclude_known_groups: see `dataset.rows_to_judge`.
         storage: where finished trials of searches are kept.
         placement: where models are fitted and searched.
+        budget: most money of each search.
 
     Raises:
         ComparisonError: no candidate could be measured.
@@ -183,6 +188,7 @@ def select_learner(
         exclude_known_groups=exclude_known_groups,
         storage=storage,
         placement=placement,
+        budget=budget,
     )
     comparison = compare(
         dataset,

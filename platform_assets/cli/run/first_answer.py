@@ -8,7 +8,7 @@ from time import monotonic
 from platform_assets.cli.console import console
 from platform_assets.cli.run.imported_later import IMPORTED_LATER
 from platform_assets.cli.run.journey import Journey
-from platform_assets.cli.run.steps import home_prepared, loaded, train_on_history
+from platform_assets.cli.run.steps import ask_budget, home_prepared, loaded, train_on_history
 from platform_assets.cli.services import print_service_check, stop_services
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.installation import Installation
@@ -20,13 +20,14 @@ class NoAnswers(ValueError):
     """A use case that answers no requests was asked for an answer."""
 
 
-def answer_first(installation: Installation, name: str | None) -> None:
+def answer_first(installation: Installation, name: str | None, *, beyond_budget: bool = False) -> None:
     """Train the first model of a use case on its history, deploy it, ask it once, and stop what answered.
 
     Everything that was made stays: `platform-assets run` goes on with the live days.
 
     Raises:
         NoAnswers: no use case that was chosen answers requests.
+        BudgetExceeded: the forecast is above a declared budget, unless `beyond_budget`.
         RunFailed: a job did not succeed; where gates refused the model, its figures were printed.
         ServiceNotAnswering: the service does not answer rightly.
     """
@@ -39,7 +40,10 @@ def answer_first(installation: Installation, name: str | None) -> None:
             raise NoAnswers(f"--first-answer: {names} answers no requests; leave the option out")
         with compiled_meanwhile(IMPORTED_LATER):
             for declared in answering:
-                _answer(Journey(declared, installation, jobs))
+                journey = Journey(declared, installation, jobs)
+                if not beyond_budget:
+                    ask_budget(journey)
+                _answer(journey)
         console.print(f"[bold green]ok[/]          the first answer, {monotonic() - started:.0f} s after this began")
         stop_services(installation)
 

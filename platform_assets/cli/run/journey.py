@@ -97,8 +97,11 @@ class Journey:
 
     def foreseen(self) -> RunProgress:
         """The progress of all that a run of the whole timeline has before it."""
-        jobs = jobs_ahead(self.use_case, self.days, self.jobs.materialized(self.use_case))
-        return RunProgress.of(jobs, self.installation.settings.own_home)
+        return RunProgress.of(self.ahead(), self.installation.settings.own_home)
+
+    def ahead(self) -> list[DueJob]:
+        """The jobs that a run of the whole timeline has before it."""
+        return jobs_ahead(self.use_case, self.days, self.jobs.materialized(self.use_case))
 
     def visit(self, visit: Visit) -> None:
         """Run what is due at a visit.

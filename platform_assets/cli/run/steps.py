@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from time import monotonic
 
 import polars as pl
+from rich.markup import escape
 
 from platform_assets.cli.console import console, step
 from platform_assets.cli.run.imported_later import IMPORTED_LATER
@@ -27,12 +28,14 @@ from platform_assets.declaration.needed_extras import needed_extras
 from platform_assets.extras import lacking, require_extras
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.installation import Installation
+from platform_assets.lake.errors import LakeError
 from platform_assets.lake.layout import FEATURES, SERVING
 from platform_assets.monitoring.cost.meter import cpu_seconds_of_family
 from platform_assets.monitoring.cost.price_sheet import PriceSheet
 from platform_assets.orchestration.dagster_folder import use_dagster_of_environment, use_dagster_of_this_folder
 from platform_assets.orchestration.in_process import InProcess, RunFailed
 from platform_assets.pipelines.acceptances import accepted_days
+from platform_assets.pipelines.budgets import require_budget
 from platform_assets.pipelines.check_service import (
     ServiceCheck,
     ServiceNotAnswering,
@@ -49,10 +52,10 @@ from platform_assets.pipelines.turns import one_run_at_a_time
 from platform_assets.pipelines.verify_lake import refuse_damaged
 
 
-def run_use_cases(installation: Installation, name: str | None) -> None:
-    """Run one use case, or all that are declared."""
+def run_use_cases(installation: Installation, name: str | None, *, beyond_budget: bool = False) -> None:
+    """Run one use case, or all that are declared; `beyond_budget` begins although the forecast is above a declared budget."""
     with home_prepared(installation):
-        _run_use_cases(installation, name)
+        _run_use_cases(installation, name, beyond_budget=beyond_budget)
 
 
 @contextmanager
@@ -65,11 +68,12 @@ def home_prepared(installation: Installation) -> Iterator[None]:
         yield
 
 
-def _run_use_cases(installation: Installation, name: str | None) -> None:
+def _run_use_cases(installation: Installation, name: str | None, *, beyond_budget: bool) -> None:
     """As `run_use_cases`, while no other run works on this home.
 
     Raises:
         ExtraMissing, CloudContradicted: as `loaded`.
+        BudgetExceeded: the forecast is above a declared budget.
         PriceSheetUnusable: the sheet that costs are shown with does not exist or cannot be read.
         ServiceNotAnswering: a service does not answer rightly at the end; the screens of all use cases were printed.
     """
@@ -83,15 +87,11 @@ def _run_use_cases(installation: Installation, name: str | None) -> None:
             journey = Journey(declared, installation, jobs)
             journey = replace(journey, progress=journey.foreseen())
             refuse_damaged(journey.catalog)
+            if not beyond_budget:
+                ask_budget(journey)
             traffic = run_one(journey)
             service = _check(journey) if journey.use_case.is_realtime else None
-            jobs.record_usage(
-                journey.catalog,
-                installation.serving,
-                installation.settings.price_sheet,
-                began,
-                cpu_seconds_of_family() - cpu_before,
-            )
+            _record_usage(journey, began, cpu_before)
             print_summary(journey, traffic, monotonic() - started, service)
             if service is not None and not service.passed:
                 wrong.append(explanation(service))
@@ -117,6 +117,32 @@ def loaded(installation: Installation, name: str | None) -> tuple[InProcess, lis
     if any(declared.use_case.is_realtime for declared in chosen):
         installation.serving.target().ensure_running()  # before any work: a port in use is reported at once
     return jobs, chosen
+
+
+def ask_budget(journey: Journey) -> None:
+    """Whether what is due stays within the declared budget.
+
+    Raises:
+        BudgetExceeded: it does not.
+    """
+    prices = PriceSheet.named(journey.installation.settings.price_sheet)
+    foreseen = require_budget(journey.catalog, prices, journey.ahead(), datetime.now(UTC))
+    if foreseen is not None:
+        console.print(f"    {foreseen}", markup=False)
+
+
+def _record_usage(journey: Journey, began: datetime, cpu_before: float) -> None:
+    """What the run took; where it cannot be written the run has done its work all the same, and says so."""
+    installation, taken = journey.installation, cpu_seconds_of_family() - cpu_before
+    try:
+        journey.jobs.record_usage(
+            journey.catalog, installation.serving, installation.settings.price_sheet, began, taken
+        )
+    except (LakeError, OSError, ValueError) as error:
+        console.print(
+            f"[yellow]warning:[/] what this run took ({taken:,.0f} CPU-seconds) was not recorded, and `platform-assets cost` will not know "
+            f"it: {escape(str(error))}"
+        )
 
 
 def _check(journey: Journey) -> ServiceCheck:

@@ -54,5 +54,7 @@ class Alerting(Declaration):
         description="Days that features and online store may lie behind the newest event before somebody is told.",
     )
     max_cost_euros: float | None = Field(
-        default=None, gt=0, description="Largest cost a day, of all kinds together; no alert without."
+        default=None,
+        gt=0,
+        description="Largest cost a day, of all kinds together, in the currency of the price sheet; no alert without.",
     )

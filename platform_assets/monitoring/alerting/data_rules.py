@@ -20,6 +20,24 @@ SETTLE = "15m"
 """How long what is late must be late: a run that is under way mends it."""
 BROKEN = ("missing", "type_changed", "degenerate")
 QUALITY = "platform_assets_quality"
+BUDGET_ALERTS = (
+    (
+        "BudgetHalfSpent",
+        0.5,
+        "`platform-assets cost show` says what it is spent on, `platform-assets cost advise` what would cost less.",
+    ),
+    (
+        "BudgetNearlySpent",
+        0.8,
+        "`platform-assets cost show` says what it is spent on; raise `budget.per_month`, or do less.",
+    ),
+    (
+        "BudgetSpent",
+        1.0,
+        "`platform-assets run` stops before it begins unless `--beyond-budget` is typed; services go on.",
+    ),
+)
+"""Of a month's budget: name, share that is spent, and what to do."""
 NEWEST_EVENT = "platform_assets_newest_event_timestamp_seconds"
 
 
@@ -209,11 +227,21 @@ def _money(use_case: UseCase) -> Iterator[Alert]:
             )  # fmt: skip
     limit = use_case.monitoring.alerts.max_cost_euros
     if limit is not None:
-        costs = series("platform_assets_cost_euros", {"use_case": use_case.name})
+        costs = series("platform_assets_cost", {"use_case": use_case.name})
         yield Alert(
             "CostTooHigh", "cost", TICKET,
-            f"{use_case.name}: a day costs {{{{ $value | humanize }}}} EUR",
-            f"Declared is at most {limit:g} EUR for all kinds together.",
+            f"{use_case.name}: a day costs {{{{ $value | humanize }}}} {{{{ $labels.currency }}}}",
+            f"Declared is at most {limit:g} for all kinds together, in the currency of the price sheet.",
             "The metric's label `kind` says what it is spent on.",
-            expression=f"sum({costs}) > {limit:g}",
+            expression=f"sum by (currency) ({costs}) > {limit:g}",
         )  # fmt: skip
+    budget = use_case.budget
+    if budget is not None and budget.per_month is not None:
+        for name, share, then in BUDGET_ALERTS:
+            yield Alert(
+                name, "cost", TICKET,
+                f"{use_case.name}: {{{{ $value | humanizePercentage }}}} of this month's budget is spent",
+                f"Declared are {budget.per_month:g} {budget.currency} for a month of the calendar; {100 * share:g} % are spent.",
+                then,
+                Threshold("platform_assets_budget_spent_ratio", share, labels={"use_case": use_case.name}, ),
+            )  # fmt: skip

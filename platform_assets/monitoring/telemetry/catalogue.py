@@ -63,6 +63,18 @@ METRICS = (
         (*CASE, "kind"),
         COST,
     ),
+    PlatformMetric(
+        "cost",
+        "Cost of the last 24 hours by kind, in the currency of the price sheet.",
+        (*CASE, "kind", "currency"),
+        COST,
+    ),
+    PlatformMetric(
+        "budget_spent_ratio",
+        "Share of `budget.per_month` that this month of the calendar has spent, where it is declared.",
+        CASE,
+        COST,
+    ),
     PlatformMetric("table_rows", "Rows of the latest version of a table.", TABLE, LAKE),
     PlatformMetric("table_bytes", "Bytes of the data files of the latest version of a table.", TABLE, LAKE),
     PlatformMetric("table_files", "Data files of the latest version of a table.", TABLE, LAKE),

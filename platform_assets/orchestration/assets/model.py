@@ -102,6 +102,7 @@ def selection_notes(selection: Selection) -> dict[str, Any]:
         notes[f"search_{name}"] = dg.MetadataValue.md(
             f"{len(states)} trials ({states.count('pruned')} pruned, {states.count('failed')} failed, {result.resumed} resumed), "
             f"best {result.best.mean:.4f} with {settings}"
+            + (f"; {result.budget_sentence}" if result.budget_sentence else "")
         )
     return notes
 

@@ -3,6 +3,7 @@
 Belongs here: what Dagster is told. Does not belong here: recording (`pipelines/record_usage.py`), or prices (`monitoring/cost/`).
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -29,12 +30,14 @@ from platform_assets.orchestration.metadata import (
     policy,
 )
 from platform_assets.orchestration.sensors import sensor_status
+from platform_assets.pipelines.budgets import STEPS, month_spent
 from platform_assets.pipelines.record_usage import RecordedUsage, record_usage, runs_since
 from platform_assets.pipelines.show_cost import cost_of_days, plot_costs
 
 INTERVAL_SECONDS = 15 * 60
 DATA_VERSION: Final = "dagster/data_version"
 """Tag by which Dagster knows the version of what was made."""
+BUDGET_CHECK: Final = "budget"
 COMMAND: Final = "command"
 """In place of a job: what a command took beside the jobs that it ran."""
 
@@ -56,6 +59,7 @@ def usage_asset(*, use_case: UseCase, sheet: str) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=key,
+        check_specs=budget_specs(use_case),
         description="CPU, memory and bytes of every step, service process and table, and what they cost by a price sheet.",
         metadata=column_schema(use_case, key, USAGE_SCHEMA),
         code_version="1",
@@ -65,12 +69,13 @@ def usage_asset(*, use_case: UseCase, sheet: str) -> dg.AssetsDefinition:
     )
     def usage(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], serving: dg.ResourceParam[ServingHome]
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         catalog = Catalog(use_case, lake)
         recorded = recorded_usage(catalog, serving, context.instance)
         described = usage_metadata(catalog, recorded, PriceSheet.named(sheet))
         version = None if recorded.commit is None else data_version(recorded.commit)
-        return dg.MaterializeResult(metadata=described, data_version=version)
+        yield dg.MaterializeResult(metadata=described, data_version=version)
+        yield from budget_results(catalog, PriceSheet.named(sheet))
 
     return usage
 
@@ -93,10 +98,60 @@ def usage_sensor(*, use_case: UseCase, automation: bool, sheet: str) -> dg.Senso
         if recorded.commit is None:
             return dg.SensorResult(skip_reason="nothing was done since the last look")
         metadata = usage_metadata(catalog, recorded, PriceSheet.named(sheet))
-        event = usage_event(catalog, recorded, metadata)
-        return dg.SensorResult(asset_events=[event], skip_reason=f"{recorded.rows} rows were recorded")
+        made = usage_event(catalog, recorded, metadata)
+        judged = budget_evaluations(catalog, PriceSheet.named(sheet))
+        return dg.SensorResult(asset_events=[made, *judged], skip_reason=f"{recorded.rows} rows were recorded")
 
     return usage
+
+
+def budget_specs(use_case: UseCase) -> list[dg.AssetCheckSpec]:
+    """The check of a month's budget, where one is declared."""
+    if use_case.budget is None or use_case.budget.per_month is None:
+        return []
+    key, text = (
+        asset_key(use_case, MONITORING, USAGE),
+        "Of this month's budget less than half is spent; red once all of it is.",
+    )
+    return [dg.AssetCheckSpec(BUDGET_CHECK, asset=key, description=text)]
+
+
+def budget_results(catalog: Catalog, sheet: PriceSheet) -> Iterator[dg.AssetCheckResult]:
+    """How a month's budget stands: a warning from the half of it on, red once it is spent.
+
+    Raises:
+        BudgetExceeded: it is in another currency than the prices.
+    """
+    month = month_spent(catalog, sheet, datetime.now(UTC))
+    if month is not None:
+        yield dg.AssetCheckResult(
+            asset_key=asset_key(catalog.use_case, MONITORING, USAGE),
+            check_name=BUDGET_CHECK,
+            passed=month.ratio < STEPS[0],
+            severity=dg.AssetCheckSeverity.ERROR if month.ratio >= STEPS[-1] else dg.AssetCheckSeverity.WARN,
+            metadata={
+                "spent_ratio": month.ratio,
+                "spent": month.spent,
+                "budget": month.most,
+                "currency": month.currency,
+            },
+            description=month.sentence,
+        )
+
+
+def budget_evaluations(catalog: Catalog, sheet: PriceSheet) -> list[dg.AssetCheckEvaluation]:
+    """The same where no run made the asset."""
+    return [
+        dg.AssetCheckEvaluation(
+            asset_key=asset_key(catalog.use_case, MONITORING, USAGE),
+            check_name=BUDGET_CHECK,
+            passed=result.passed,
+            severity=result.severity,
+            metadata=result.metadata or {},
+            description=result.description,
+        )
+        for result in budget_results(catalog, sheet)
+    ]
 
 
 def usage_event(catalog: Catalog, recorded: RecordedUsage, metadata: dict[str, Any]) -> dg.AssetMaterialization:

@@ -77,8 +77,7 @@ class RayTuneEngine:
                     self._tune(plan, evaluate, _Judged(run, plan, self.retries))
         except ClusterError as error:
             raise SearchError(f"{plan.name}: {error}") from error
-        trials = sorted(run.finished, key=lambda trial: trial.number)
-        return SearchResult(tuple(trials), plan.higher_is_better, resumed, time.perf_counter() - started)
+        return run.result(resumed, time.perf_counter() - started)
 
     def _tune(self, plan: SearchPlan, evaluate: Evaluate, judged: _Judged) -> None:
         """Let Tune run trials until none is proposed any more."""

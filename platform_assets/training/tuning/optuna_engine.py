@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from platform_assets.declaration.sections.search import Choices, Dimension, FloatRange
@@ -53,8 +54,7 @@ class OptunaEngine:
                 with ThreadPoolExecutor(plan.parallel, thread_name_prefix="trial") as pool:
                     for future in [pool.submit(run.work) for _ in range(plan.parallel)]:
                         future.result()
-        trials = sorted(run.finished, key=lambda trial: trial.number)
-        return SearchResult(tuple(trials), plan.higher_is_better, resumed, time.perf_counter() - started)
+        return run.result(resumed, time.perf_counter() - started)
 
 
 class SearchRun:
@@ -93,6 +93,8 @@ class SearchRun:
             self.study.enqueue_trial(dict(plan.first))
         spent = sum(trial.seconds for trial in self.finished) / plan.parallel
         self._deadline = None if plan.seconds is None else time.perf_counter() + plan.seconds - spent
+        self._spending = None if plan.budget is None else plan.budget.begin()
+        self._is_cut_short = False
 
     def work(self) -> None:
         """Judge trials until the budget is spent; an error that is none of a trial's own stops all threads."""
@@ -115,11 +117,33 @@ class SearchRun:
         """Whether trials that have not ended are to be cut off."""
         return self.stopped or (self._deadline is not None and time.perf_counter() >= self._deadline)
 
+    def result(self, resumed: int, seconds: float) -> SearchResult:
+        """All trials that ended, and what became of the budget."""
+        trials = tuple(sorted(self.finished, key=lambda trial: trial.number))
+        found, budget = SearchResult(trials, self._plan.higher_is_better, resumed, seconds), self._plan.budget
+        if budget is None or self._spending is None:
+            return found
+        money = {"spent": self._spent(), "currency": self._spending.currency, "budget": budget.most}
+        return replace(found, **money, is_cut_short=self._is_cut_short)  # type: ignore[arg-type]
+
+    def _spent(self) -> float:
+        """Money so far; 0 without a budget."""
+        return 0.0 if self._spending is None else self._spending.spent(sum(trial.seconds for trial in self.finished))
+
+    def _is_spent(self) -> bool:
+        """Whether the money is spent: no trial is begun then, and those under way come to their end."""
+        if self._plan.budget is None or self._spent() < self._plan.budget.most:
+            return False
+        if not self._is_cut_short:
+            self._progress(f"{self._plan.name}: its budget is spent after {len(self.finished)} trials")
+        self._is_cut_short = True
+        return True
+
     def propose(self) -> tuple[Any, Trial] | None:
-        """The next trial, or None when the budget is spent."""
+        """The next trial, or None when time, trials or money are spent."""
         with self._lock:
             number = None if self.out_of_time() else next(self._numbers, None)
-            if number is None:
+            if number is None or self._is_spent():
                 return None
             self.study.sampler = self._sampler(number)
             proposed = self.study.ask()

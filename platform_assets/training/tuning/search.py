@@ -24,6 +24,7 @@ from platform_assets.training.predictor import ImputationStrategy
 from platform_assets.training.tuning.engines import engine_named
 from platform_assets.training.tuning.trials import (
     Engine,
+    SearchBudget,
     SearchError,
     SearchPlan,
     SearchResult,
@@ -80,6 +81,7 @@ def search_candidate(
     storage: str | None = None,
     impute: Mapping[str, ImputationStrategy] | None = None,
     engine: Engine | None = None,
+    budget: SearchBudget | None = None,
 ) -> tuple[Candidate, SearchResult]:
     """Look for better settings of one candidate.
 
@@ -93,6 +95,7 @@ def search_candidate(
         storage: where finished trials are kept unless the declaration says so itself.
         impute: imputation strategy by feature.
         engine: in place of the declared one.
+        budget: most money.
 
     Returns:
         The candidate with the best settings found, and all trials.
@@ -123,6 +126,7 @@ def search_candidate(
         parallel=search.parallel,
         seed=seed,
         storage=search.storage or storage,
+        budget=budget,
     )
     evaluate = FoldEvaluation(splits, learner, metric, impute)
     result = (engine or engine_named(search.engine)).run(plan, evaluate, progress)

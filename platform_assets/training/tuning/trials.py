@@ -51,6 +51,30 @@ class Evaluate(Protocol):
         ...
 
 
+class Spending(Protocol):
+    """Money that work has taken since it was begun."""
+
+    @property
+    def currency(self) -> str:
+        """Of the money."""
+
+    def spent(self, trial_seconds: float) -> float:
+        """So far, with the seconds that trials took, on whatever machine."""
+
+
+@dataclass(frozen=True)
+class SearchBudget:
+    """Most money of a search.
+
+    Attributes:
+        most: no trial is begun once it is passed.
+        begin: begins to count.
+    """
+
+    most: float
+    begin: Callable[[], Spending]
+
+
 @dataclass(frozen=True)
 class SearchPlan:
     """Everything an engine needs to know.
@@ -67,6 +91,7 @@ class SearchPlan:
         parallel: trials at a time.
         seed: of the engine's own choices and of every fit.
         storage: SQLAlchemy address that keeps finished trials; None keeps none.
+        budget: most money; None for no limit.
     """
 
     name: str
@@ -80,6 +105,7 @@ class SearchPlan:
     parallel: int = 1
     seed: int = 0
     storage: str | None = None
+    budget: SearchBudget | None = None
 
 
 @dataclass(frozen=True)
@@ -110,12 +136,33 @@ class FinishedTrial:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """All trials by number; `resumed` of them were found in the storage."""
+    """All trials by number; `resumed` of them were found in the storage.
+
+    Attributes:
+        spent: money that the search took, where it has a budget.
+        currency: of the money.
+        budget: most money.
+        is_cut_short: whether the budget ended it before its trials did.
+    """
 
     trials: tuple[FinishedTrial, ...]
     higher_is_better: bool
     resumed: int
     seconds: float
+    spent: float | None = None
+    currency: str = ""
+    budget: float | None = None
+    is_cut_short: bool = False
+
+    @property
+    def budget_sentence(self) -> str:
+        """What became of the budget, for people; empty without one."""
+        if self.spent is None or self.budget is None:
+            return ""
+        money = f"{self.spent:,.4f} of {self.budget:g} {self.currency}"
+        if not self.is_cut_short:
+            return f"within its budget, {money}"
+        return f"ended by its budget after {len(self.trials)} trials, {money}; the best of them counts"
 
     @property
     def best(self) -> FinishedTrial:
@@ -127,7 +174,8 @@ class SearchResult:
         complete = [trial for trial in self.trials if trial.state == "complete"]
         if not complete:
             failed = [trial.problem for trial in self.trials if trial.problem]
-            why = f"; the first failed with: {failed[0]}" if failed else "; give it more time or more trials"
+            more = "a larger `budget.per_search`" if self.is_cut_short else "more time or more trials"
+            why = f"; the first failed with: {failed[0]}" if failed else f"; give it {more}"
             raise SearchError(f"none of {len(self.trials)} trials was completed{why}")
         sign = 1.0 if self.higher_is_better else -1.0
         return max(complete, key=lambda trial: (sign * trial.mean, -trial.number))

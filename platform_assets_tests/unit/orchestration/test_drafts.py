@@ -132,7 +132,7 @@ def test_a_run_names_a_draft_once(folder: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("platform_assets.deployment.local.LocalTarget.ensure_running", first_step)
     installation = Installation(Settings.from_environment({"PLATFORM_ASSETS_HOME": str(tmp_path / "home")}))
     with pytest.raises(ReachedTheEnd):
-        steps._run_use_cases(installation, None)
+        steps._run_use_cases(installation, None, beyond_budget=False)
     assert len([line for line in lines if line.startswith("draft cannot be loaded and is left out")]) == 1
 
 
