@@ -125,6 +125,8 @@ def ask_budget(journey: Journey) -> None:
     Raises:
         BudgetExceeded: it does not.
     """
+    if journey.use_case.budget is None:
+        return
     prices = PriceSheet.named(journey.installation.settings.price_sheet)
     foreseen = require_budget(journey.catalog, prices, journey.ahead(), datetime.now(UTC))
     if foreseen is not None:

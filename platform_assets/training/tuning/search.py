@@ -128,8 +128,9 @@ def search_candidate(
         storage=search.storage or storage,
         budget=budget,
     )
-    evaluate = FoldEvaluation(splits, learner, metric, impute)
-    result = (engine or engine_named(search.engine)).run(plan, evaluate, progress)
+    result = (engine or engine_named(search.engine)).run(
+        plan, FoldEvaluation(splits, learner, metric, impute), progress
+    )
     return Candidate(candidate.name, learner.with_settings(result.best.settings), candidate.baseline), result
 
 
