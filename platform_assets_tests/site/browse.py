@@ -35,9 +35,14 @@ def opened(browser: Browser, scheme: Any, found: dict[str, Any]) -> Page:
     page = browser.new_context(color_scheme=scheme).new_page()
     page.set_default_timeout(MOST_MILLISECONDS)
     page.on("request", lambda request: found["requests"].append(request.url))
-    page.on("console", lambda line: found["complaints"].append(line.text) if line.type in ("error", "warning") else None)
+    page.on(
+        "console", lambda line: found["complaints"].append(line.text) if line.type in ("error", "warning") else None
+    )
     page.on("pageerror", lambda error: found["complaints"].append(str(error)))
-    page.on("requestfailed", lambda request: found["failed"].append(request.url) if LEFT not in str(request.failure) else None)
+    page.on(
+        "requestfailed",
+        lambda request: found["failed"].append(request.url) if LEFT not in str(request.failure) else None,
+    )
     return page
 
 
@@ -69,7 +74,14 @@ def looked_at(site: Path, chromium: str) -> dict[str, Any]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
-    found: dict[str, Any] = {"address": address, "requests": [], "complaints": [], "failed": [], "themes": {}, "pages": {}}
+    found: dict[str, Any] = {
+        "address": address,
+        "requests": [],
+        "complaints": [],
+        "failed": [],
+        "themes": {},
+        "pages": {},
+    }
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for scheme in SCHEMES:

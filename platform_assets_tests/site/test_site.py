@@ -93,7 +93,10 @@ def seen(site: Path) -> Any:
         pytest.skip("no Chromium: apt-get install chromium")
     assert chromium, "no Chromium: apt-get install chromium"
     done = subprocess.run(
-        [TOOLS / "python", Path(__file__).with_name("browse.py"), site, chromium], capture_output=True, text=True, check=False
+        [TOOLS / "python", Path(__file__).with_name("browse.py"), site, chromium],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -102,7 +105,8 @@ def seen(site: Path) -> Any:
 def test_every_document_is_a_page(read: dict[str, Reader]) -> None:
     documents = {path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")}
     pages = {
-        (path.with_name("index.html") if path.name == "README.md" else path.with_suffix(".html")).as_posix() for path in documents
+        (path.with_name("index.html") if path.name == "README.md" else path.with_suffix(".html")).as_posix()
+        for path in documents
     }
     assert pages <= {*read}, pages - {*read}
 

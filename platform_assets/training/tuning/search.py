@@ -113,11 +113,7 @@ def search_candidate(
     plan = SearchPlan(
         name=search_name(candidate, search, metric.name, splits, seed),
         space=MappingProxyType(dict(search.space)),
-        first={
-            name: learner.settings[name]
-            for name, dimension in search.space.items()
-            if name in learner.settings and _holds(dimension, learner.settings[name])
-        },
+        first=_declared_settings(search, learner),
         higher_is_better=metric.higher_is_better,
         folds=len(splits),
         trials=search.trials,
@@ -132,6 +128,12 @@ def search_candidate(
         plan, FoldEvaluation(splits, learner, metric, impute), progress
     )
     return Candidate(candidate.name, learner.with_settings(result.best.settings), candidate.baseline), result
+
+
+def _declared_settings(search: Search, learner: Learner) -> dict[str, Any]:
+    """The declared settings as far as they lie in the space: they are tried first."""
+    held = {name: learner.settings[name] for name in search.space if name in learner.settings}
+    return {name: value for name, value in held.items() if _holds(search.space[name], value)}
 
 
 def _holds(dimension: Dimension, value: Any) -> bool:
