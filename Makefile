@@ -196,3 +196,6 @@ clean: stop ## Remove everything that was written, the environment included
 
 support: ## Try Python 3.11 and 3.12, and the next patch of Dagster: docs/reference/support.md (ROW="3.12 1.13.27" for one)
 	@deploy/ci/support-matrix.sh $(ROW)
+
+options-test: setup ## Run the tests that hold what docs/reference/options.md says of each tool, and keep what they came to
+	@$(BIN)/python deploy/ci/options_matrix.py && $(BIN)/platform-assets docs

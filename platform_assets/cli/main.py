@@ -254,5 +254,7 @@ def docs() -> None:
         reference.write_page(command_reference.TARGET, command_reference.render_commands(app))
         page = deprecation_reference.render_deprecations(DEPRECATIONS)
         reference.write_page(deprecation_reference.DEPRECATIONS_PAGE, page)
-        reference.write_page(options_reference.OPTIONS_PAGE, options_reference.render_options())
+        reference.write_page(
+            options_reference.OPTIONS_PAGE, options_reference.render_options(options_reference.option_results())
+        )
         reference.write_page(metrics_reference.TARGET, metrics_reference.render_now())

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from platform_assets.monitoring.alerting.stacks.base import AlertedWorld, Rendered
-from platform_assets.monitoring.alerting.stacks.registry import STACKS
+from platform_assets.monitoring.alerting.stacks.registry import STACKS, StackUnusable, rendered_by_function
 from platform_assets.testing.declare import declare
 
 
@@ -79,3 +79,29 @@ def test_each_condition_compares_something(name: str, operators: tuple[str, ...]
                 assert "None" not in query
                 assert query.count("{") == query.count("}")
                 assert query.count("(") == query.count(")")
+
+
+def one_line_each(world: AlertedWorld) -> Rendered:
+    """A stack of one's own: a line for each alert that people are woken for."""
+    groups = world.alerts()
+    lines = [
+        f"{alert.name} -> {alert.promql}"
+        for _, alert in groups
+        if alert.labels.get("severity", alert.severity) == "page"
+    ]
+    quiet = {alert.name: "nobody is woken for it" for _, alert in groups if alert.severity != "page"}
+    return Rendered({"pages.txt": "\n".join(lines)}, left_out=quiet)
+
+
+def forgetful(world: AlertedWorld) -> Rendered:
+    """A stack that loses alerts."""
+    return Rendered({"pages.txt": ""})
+
+
+def test_a_function_of_ones_own_writes_the_files_and_loses_nothing(world: AlertedWorld) -> None:
+    rendered = rendered_by_function(f"{__name__}:one_line_each", world)
+    assert rendered.files["pages.txt"].startswith(tuple(alert.name for _, alert in world.alerts()))
+    with pytest.raises(StackUnusable, match=r"forgetful writes no .*QualityLost.*, and does not say why"):
+        rendered_by_function(f"{__name__}:forgetful", world)
+    with pytest.raises(StackUnusable, match="returned dict: return Rendered"):
+        rendered_by_function("builtins:dict", ())  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from platform_assets.cli import app
-from platform_assets.cli.options_reference import OPTIONS_PAGE, render_options
+from platform_assets.cli.options_reference import OPTIONS_PAGE, option_results, render_options
 from platform_assets.declaration import DeclarationError, UseCase, load_use_case
 from platform_assets.declaration.options.base import Option, OptionRefusal, OptionRefused, ToolChoice
 from platform_assets.declaration.options.clouds import CLOUD
@@ -47,6 +47,8 @@ SAMPLES: dict[str, Any] = {
     "databricks": {"workspace": "WORKSPACE", "token": "TOKEN", "unity_schema": "ml.features"},
     "custom_feature_store": {"opened_by": "platform_assets.testing.folder_feature_store:open_store"},
     "serving.licence": "Example Ltd, number 17",
+    "freshness": {"warn_after_hours": 12},
+    "monitoring.rendered_by": "platform_assets.testing.folder_feature_store:open_store",
     "serving.fallback": "no_history",
     "serving.log": "after_answer",
     "serving.tracing": {"sample_ratio": 0.5},
@@ -242,16 +244,26 @@ def test_modules_and_secrets_of_each_cloud_are_there() -> None:
 def test_a_further_value_edits_no_existing_file(tmp_path: Path) -> None:
     ended = Option("ended", means="A tool", refused=OptionRefusal("it ended", date(2026, 1, 1), "Declare `mlflow`"))
     with CHOICES["tracking"].options.with_member("ended", ended):
-        assert "| `ended` | refused since 2026-01-01 | It ended. Declare `mlflow` |" in render_options()
+        assert "| `ended` | refused since 2026-01-01 | It ended. Declare `mlflow` |" in render_options({})
         with pytest.raises(DeclarationError, match="ended is refused since 2026-01-01: it ended"):
             load_use_case(written(tmp_path, document(tracking="ended")))
 
 
 def test_the_page_is_what_the_registries_say() -> None:
     text = (ROOT / OPTIONS_PAGE).read_text(encoding="utf-8")
-    assert text == render_options(), "run `make docs`"
+    assert text == render_options(option_results(ROOT)), "run `make docs`"
     for _, name in VALUES:
         assert f"| `{name}` |" in text
+
+
+def test_the_page_says_what_the_tests_came_to() -> None:
+    test = option("tracking", "mlflow").held_by
+    red = {test: {"passed": 3, "failed": 1, "skipped": 0, "day": "2026-12-01"}}
+    assert "| red, 2026-12-01 |" in render_options(red)
+    assert "| not run |" in render_options(red)
+    assert "| passed, 2026-12-01 |" in render_options({test: red[test] | {"failed": 0}})
+    for name, result in option_results(ROOT).items():
+        assert not result["failed"], f"{name} was red on {result['day']}: run `make options-test`"
 
 
 def test_the_command_lists_every_value(monkeypatch: pytest.MonkeyPatch) -> None:

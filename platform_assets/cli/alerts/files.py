@@ -23,19 +23,25 @@ def rendered_stacks(
 
     Raises:
         UnknownMember: there is no such stack.
+        StackUnusable: a function of one's own does not write files.
         ReceiverUnusable: a receiver lacks something, or one is named that there is none of.
     """
     from platform_assets.declaration.loader import declared_use_cases
-    from platform_assets.monitoring.alerting.stacks.registry import STACKS
+    from platform_assets.monitoring.alerting.stacks.registry import STACKS, rendered_by_function
 
     use_cases = [declared.use_case for declared in declared_use_cases(use_case)]
-    by_stack: dict[str, list[str]] = {}
+    by_stack: dict[tuple[str, str | None], list[str]] = {}
     for one in use_cases:
-        by_stack.setdefault(stack or one.monitoring.stack, []).append(one.name)
-    return {
-        name: STACKS[name].render(alerted_world(installation, names, runbooks, template))
-        for name, names in by_stack.items()
-    }
+        function = one.monitoring.rendered_by if stack in (None, "custom") and template is None else None
+        by_stack.setdefault((stack or one.monitoring.stack, function), []).append(one.name)
+    rendered = {}
+    for (name, function), names in by_stack.items():
+        world = alerted_world(installation, names, runbooks, template)
+        if function is None:
+            rendered[name] = STACKS[name].render(world)
+        else:
+            rendered[f"{name}-{function.rpartition(':')[2]}"] = rendered_by_function(function, world)
+    return rendered
 
 
 def alerted_world(

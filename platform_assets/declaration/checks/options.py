@@ -28,7 +28,7 @@ def option_problems(use_case: UseCase) -> Iterator[Problem]:
     for field in CHOICES:
         yield from _keys_of_others(use_case, CHOICES[field])
         yield from _needed_keys(use_case, CHOICES[field])
-    yield from _own_feature_store(use_case)
+    yield from _own_functions(use_case)
     yield from _other_clouds(use_case)
 
 
@@ -71,13 +71,19 @@ def _needed_keys(use_case: UseCase, choice: ToolChoice[Any]) -> Iterator[Problem
             yield path, None, f"`{choice.field}` {name} needs it: {reason}"
 
 
-def _own_feature_store(use_case: UseCase) -> Iterator[Problem]:
-    """A function that opens a store has to be there when the declaration is loaded, not when a day was computed."""
-    if use_case.custom_feature_store is not None:
+def _own_functions(use_case: UseCase) -> Iterator[Problem]:
+    """A function of one's own has to be there when the declaration is loaded, not when a day was computed."""
+    own, path = use_case.custom_feature_store, use_case.monitoring.rendered_by
+    functions: dict[tuple[str, ...], str | None] = {
+        ("custom_feature_store", "opened_by"): None if own is None else own.opened_by,
+        ("monitoring", "rendered_by"): path,
+    }
+    for where, function in functions.items():
         try:
-            function_source(use_case.custom_feature_store.opened_by)
+            if function is not None:
+                function_source(function)
         except FunctionNotFound as error:
-            yield ("custom_feature_store", "opened_by"), use_case.custom_feature_store.opened_by, str(error)
+            yield where, function, str(error)
 
 
 def _other_clouds(use_case: UseCase) -> Iterator[Problem]:

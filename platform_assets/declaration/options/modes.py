@@ -24,7 +24,7 @@ REALTIME = Option(
     "realtime",
     means="A service is asked for each event",
     own_keys=_ASKED,
-    proven_by="pipeline/test_lived_in.py::test_every_live_request_was_answered",
+    proven_by="serving/test_service.py::test_a_scored_event_is_answered_and_logged_with_what_it_was_made_from",
 )
 BATCH = Option(
     "batch",

@@ -17,7 +17,10 @@ NEWRELIC = Option(
     "newrelic", means="Conditions of New Relic, and a collector that sends it the metrics", proven_by=_SUITE
 )
 CUSTOM = Option(
-    "custom", means="Alerts as plain data or through a template of yours, and metrics by OTLP", proven_by=_SUITE
+    "custom",
+    own_keys=("monitoring.rendered_by",),
+    means="Alerts as plain data, through a template or by a function of yours, and metrics by OTLP",
+    proven_by=_SUITE,
 )
 
 _MODULE = "platform_assets.declaration.options.stacks"

@@ -15,6 +15,7 @@ from platform_assets.declaration.sections.alerting import Alerting, Objectives
 from platform_assets.declaration.sections.callers import Callers
 from platform_assets.declaration.sections.degradation import DegradeRule
 from platform_assets.declaration.sections.explanations import Explanations
+from platform_assets.declaration.sections.features import FunctionPath
 from platform_assets.declaration.sections.measures import BusinessMeasure
 from platform_assets.declaration.sections.rollout import AnyRolloutStage, Guards, ReplaceStage
 from platform_assets.declaration.sections.stream_door import StreamDoor
@@ -242,6 +243,11 @@ class Monitoring(Declaration):
     stack: StackName = Field(
         default="prometheus",
         description="What watches metrics and tells people; `platform-assets alerts render` writes its rules.",
+    )
+    rendered_by: FunctionPath | None = Field(
+        default=None,
+        description="`module:function` that writes the files of `stack: custom`: it takes an `AlertedWorld` and returns `Rendered` "
+        "(docs/guide/options.md). Without one alerts are plain data.",
     )
 
 

@@ -225,6 +225,7 @@ NO_LIMITS: Final = (
     "sources.*.quality.volume.history_days", "sources.*.quality.anomalies.history_days", "sources.*.quality.reconciliation.sums",
     "monitoring.window_days", "monitoring.quality_metric", "monitoring.retrain.*", "monitoring.degrade", "monitoring.degrade.*",
     "monitoring.measures", "monitoring.measures.*", "monitoring.alerts.*", "monitoring.stack", "monitoring.columns.*.why",
+    "monitoring.rendered_by",
     "serving.guards.block_seconds",
     "monitoring.explanations.*",
 )  # fmt: skip
