@@ -17,6 +17,7 @@ from platform_assets.cli import (
     check,
     cost,
     degraded,
+    drift,
     erase,
     experiments,
     explain,
@@ -75,6 +76,7 @@ app.command()(versions.versions)
 app.command()(proto.proto)
 app.command()(bento.bento)
 app.command()(degraded.degraded)
+app.command()(drift.drift)
 app.command()(explain.explain)
 app.command()(erase.erase)
 app.command()(package.package)

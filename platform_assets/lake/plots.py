@@ -3,7 +3,15 @@
 Belongs here: what upkeep did over time. Does not belong here: pictures of rows (`validation`, `monitoring`).
 """
 
+from __future__ import annotations
+
 import polars as pl
+
+from platform_assets.pictures.figures import end_labels, labelled, new_figure, note, png, read_as
+from platform_assets.pictures.numbers import readable
+from platform_assets.pictures.palette import BLUE, GREY
+
+SHOWN_RUNS = 30
 
 
 def plot_upkeep(runs: pl.DataFrame) -> bytes:
@@ -15,25 +23,30 @@ def plot_upkeep(runs: pl.DataFrame) -> bytes:
     Returns:
         A PNG.
     """
-    import io
-
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     sums = (
-        runs.group_by("ran_at").agg(pl.col("stored_bytes_before", "stored_bytes_after").sum()).sort("ran_at").tail(30)
+        runs.group_by("ran_at")
+        .agg(pl.col("stored_bytes_before", "stored_bytes_after").sum())
+        .sort("ran_at")
+        .tail(SHOWN_RUNS)
     )
-    figure = Figure(figsize=(7.0, 2.8), layout="constrained")
-    FigureCanvasAgg(figure)
+    if sums.is_empty():
+        return png(note("No upkeep has run yet."))
+    figure = new_figure(7.4, 3.2)
     axes = figure.subplots()
-    positions = list(range(sums.height))
-    before, after = (sums[name] / 1e6 for name in ("stored_bytes_before", "stored_bytes_after"))
-    axes.bar([position - 0.2 for position in positions], before.to_list(), width=0.4, label="before", color="#b5b5b5")
-    axes.bar([position + 0.2 for position in positions], after.to_list(), width=0.4, label="after", color="#4472a8")
-    axes.set_xticks(positions, [f"{moment:%Y-%m-%d}" for moment in sums["ran_at"]], rotation=45, fontsize=8)
-    axes.set_ylabel("MB on disk")
-    axes.set_title("all versions of all tables, before and after each upkeep")
-    axes.legend(frameon=False)
-    written = io.BytesIO()
-    figure.savefig(written, format="png", dpi=80)
-    return written.getvalue()
+    places = list(range(sums.height))
+    before, after = ((sums[name] / 1e6).to_list() for name in ("stored_bytes_before", "stored_bytes_after"))
+    axes.vlines(places, after, before, color=GREY, linewidth=1)
+    axes.plot(places, before, "o", color=GREY, markersize=5, markerfacecolor="none")
+    axes.plot(places, after, "o", color=BLUE, markersize=5)
+    axes.set_ylim(0.0, 1.15 * max(*before, *after, 1e-6))
+    axes.set_xlim(-0.6, sums.height - 0.4)
+    step = -(-sums.height // 5)
+    axes.set_xticks(places[::step], [f"{moment:%Y-%m-%d}" for moment in sums["ran_at"].to_list()[::step]])
+    labelled(axes, "All versions of all tables on disk", "upkeep of", "megabytes", grid="y")
+    read_as(axes.yaxis)
+    labels = [
+        (before[-1], f"before {readable(before[-1])} MB", GREY),
+        (after[-1], f"after {readable(after[-1])} MB", BLUE),
+    ]
+    end_labels(axes, labels)
+    return png(figure)

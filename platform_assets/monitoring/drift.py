@@ -75,6 +75,33 @@ class ColumnVerdict:
         """Whether the column is fine."""
         return self.status in PASSING
 
+    @property
+    def nearest(self) -> str:
+        """The statistic that decides: `KS` or `PSI`, whichever is nearer to its limit or further past it."""
+        return "KS" if _share(self.ks, self.ks_limit) >= _share(self.psi, self.psi_limit) else "PSI"
+
+    @property
+    def value(self) -> float | None:
+        """That statistic; None where none could be computed."""
+        return self.ks if self.nearest == "KS" else self.psi
+
+    @property
+    def limit(self) -> float | None:
+        """The limit of that statistic; None where nothing was compared with one."""
+        return self.ks_limit if self.nearest == "KS" else self.psi_limit
+
+    @property
+    def limit_share(self) -> float | None:
+        """That statistic in limits, past 1 the column has moved: the one number that pages and pictures rank by; None without."""
+        if self.value is None:
+            return None
+        return max(_share(self.ks, self.ks_limit), _share(self.psi, self.psi_limit), 0.0)
+
+
+def _share(value: float | None, limit: float | None) -> float:
+    """A statistic in limits; -1 where there is none."""
+    return -1.0 if value is None or limit is None else value / limit
+
 
 @dataclass(frozen=True, slots=True)
 class DriftResult:

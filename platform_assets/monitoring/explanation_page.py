@@ -6,11 +6,12 @@ Belongs here: the page, made of an explanation as plain values. Does not belong 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from platform_assets.monitoring.drift_page import rendered
+from platform_assets.pictures.pages import filled_in
 
-TEMPLATE = "explanation_page.html.j2"
+TEMPLATE = Path(__file__).with_name("explanation_page.html.j2")
 SHOWN_EVENTS = 5
 """Events that are shown of a feature; the JSON has more."""
 
@@ -24,7 +25,7 @@ def explanation_page(document: Mapping[str, Any], made_at: str) -> str:
     """
     features = [_feature(one) for one in document["features"]]
     origin = document["origin"]
-    return rendered(
+    return filled_in(
         TEMPLATE,
         document=document,
         row=document["prediction"],

@@ -7,19 +7,22 @@ page (`write_model_card.py`).
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from platform_assets.declaration import FeatureView, UseCase
-from platform_assets.evaluation.model_card.page import render_page
-from platform_assets.evaluation.model_card.pictures import data_address, draw_folds, draw_importances
-from platform_assets.pipelines.track_training import (
-    CLASSES_FILE,
-    CURVES_PICTURE,
-    IMPORTANCES_FILE,
-    THRESHOLDS_FILE,
-    TRACKING,
+from platform_assets.evaluation.model_card.page import render_card_page
+from platform_assets.pictures.numbers import readable, share, with_spread
+from platform_assets.pipelines.model_card_pictures import card_pictures
+from platform_assets.pipelines.model_card_verdicts import (
+    because,
+    cell,
+    shown_bypasses,
+    shown_gates,
+    shown_slices,
+    standing,
+    verdict_of,
 )
+from platform_assets.pipelines.track_training import CLASSES_FILE, THRESHOLDS_FILE, TRACKING
 from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.history import made_from
 from platform_assets.registry.training_run import ModelRun
@@ -28,7 +31,6 @@ from platform_assets.tasks.registry import task_of
 from platform_assets.training.artifact import read_manifest
 
 _THRESHOLDS_SHOWN = 9
-_GOOD, _BAD, _WARN = "good", "bad", "warn"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class CardSources:
         evidence: the verdict on it; empty while it was not evaluated.
         aliases: of the version, as MLflow calls them.
         history: the ledger's entries about it, oldest first.
+        links: titles and addresses: its runs, reports, the champion before it.
     """
 
     use_case: UseCase
@@ -50,6 +53,7 @@ class CardSources:
     evidence: Mapping[str, Any]
     aliases: Sequence[str] = ()
     history: Sequence[Mapping[str, Any]] = ()
+    links: Sequence[tuple[str, str]] = ()
 
 
 def render_card(sources: CardSources) -> str:
@@ -61,18 +65,20 @@ def render_card(sources: CardSources) -> str:
     by = use_case.training.select_by
     winner = version.tags["learner"]
     chosen = sources.run.comparison["candidates"][winner]
-    return render_page(
+    return render_card_page(
         name=use_case.name,
         version=version.version,
         title=f"{use_case.name}, version {version.version}",
         subtitle=f"{winner}, as of {version.tags['as_of']}, by {use_case.owner}",
-        aliases=sources.aliases,
-        verdict=_verdict(evidence),
+        standing=standing(sources.aliases, sources.history),
+        verdict=verdict_of(evidence),
+        links=[{"title": title, "address": address} for title, address in sources.links],
         headline=[
-            (name, f"{chosen['mean'][name]:.3f} ± {chosen['std'][name]:.3f}")
+            (name, with_spread(chosen["mean"][name], chosen["std"][name]))
             for name in dict.fromkeys([by, *sources.run.comparison["metrics"]])
             if isinstance(chosen["mean"].get(name), float)
         ][:5],
+        folds=len(sources.run.comparison["folds"]),
         purpose=use_case.description,
         use=_use(use_case),
         data=_data(sources),
@@ -84,27 +90,17 @@ def render_card(sources: CardSources) -> str:
         **_thresholds(sources),
         classes=_classes(sources),
         importances_caption="Loss of the selection metric on rows of the latest fold: what the model uses, not what causes the label.",
-        pictures=_pictures(sources, winner),
-        slices=_slices(evidence),
-        gates=[_gate(gate) for gate in evidence.get("gates", ())],
-        bypasses=_bypasses(use_case, evidence),
+        pictures=card_pictures(use_case, sources.run, winner),
+        slices=shown_slices(use_case, evidence),
+        gates=shown_gates(evidence),
+        bypasses=shown_bypasses(use_case, evidence),
         limits=_limits(sources),
         lineage=_lineage(sources),
         history=[
-            {"at": f"{row['at']:%Y-%m-%d %H:%M:%S}", "action": row["action"], "why": _because(row["evidence"])}
+            {"at": f"{row['at']:%Y-%m-%d %H:%M:%S}", "action": row["action"], "why": because(row["evidence"])}
             for row in sources.history
         ],
     )
-
-
-def _verdict(evidence: Mapping[str, Any]) -> dict[str, str]:
-    if not evidence:
-        return {"text": "not evaluated", "colour": _WARN, "reason": ""}
-    bypassed = any(gate.get("bypass") for gate in evidence["gates"])
-    if not evidence["passed"]:
-        return {"text": "gates failed", "colour": _BAD, "reason": evidence["reason"]}
-    text = "passed with bypasses" if bypassed else "all gates passed"
-    return {"text": text, "colour": _WARN if bypassed else _GOOD, "reason": evidence["reason"]}
 
 
 def training_labels(manifest: Mapping[str, Any]) -> TrainingLabels:
@@ -150,7 +146,7 @@ def _features(sources: CardSources) -> list[dict[str, str]]:
         {
             "name": feature["name"],
             "description": described.get(feature["name"], ""),
-            "missing": f"{feature['missing_becomes']:.4g} ({feature['impute']})",
+            "missing": f"{readable(feature['missing_becomes'])} ({feature['impute']})",
         }
         for feature in manifest["features"]
     ]
@@ -211,7 +207,7 @@ def _candidates(comparison: Mapping[str, Any], winner: str) -> list[dict[str, An
 
 def _mean(candidate: Mapping[str, Any], metric: str) -> str:
     mean, std = candidate["mean"][metric], candidate["std"][metric]
-    return "" if mean is None or mean != mean else f"{mean:.4f} ± {std:.4f}"
+    return "" if mean is None or mean != mean else with_spread(mean, std)
 
 
 def _latest_fold(sources: CardSources) -> str:
@@ -230,7 +226,7 @@ def _thresholds(sources: CardSources) -> dict[str, Any]:
     kept = [row for index, row in enumerate(table) if index % step == 0 or row["is_declared"] or row["is_cheapest"]]
     rows = []
     for row in kept:
-        cells = [f"{row['threshold']:.3g}", f"{row['alerts_per_day']:,.1f}", f"{row['found']:,}", f"{row['missed']:,}",
+        cells = [readable(row["threshold"]), readable(row["alerts_per_day"]), f"{row['found']:,}", f"{row['missed']:,}",
                  _share(row["precision"]), _share(row["recall"])]  # fmt: skip
         cells += [f"{row[name]:,.0f}" for name in ("missed_cost", "alarm_cost", "cost")] if has_money else []
         notes = ["serves"] * row["is_declared"] + ["cheapest"] * row["is_cheapest"]
@@ -252,7 +248,7 @@ def _classes(sources: CardSources) -> list[dict[str, Any]]:
     trained = dict(zip(manifest["classes"], manifest["trained_on"]["class_rows"], strict=True))
     columns = ("rows", "predicted", "recall", "precision", "auc_roc")
     return [
-        {"name": one["name"], "cells": [_cell(trained.get(one["name"])), *(_cell(one[column]) for column in columns)]}
+        {"name": one["name"], "cells": [cell(trained.get(one["name"])), *(cell(one[column]) for column in columns)]}
         for one in json.loads(path.read_text())
     ]
 
@@ -269,74 +265,7 @@ def _money_summary(use_case: UseCase, has_money: bool) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.1%}"
-
-
-def _pictures(sources: CardSources, winner: str) -> dict[str, str]:
-    by, folder = sources.use_case.training.select_by, sources.run.folder / TRACKING
-    pictures = {"folds": data_address(draw_folds(sources.run.comparison, by, winner)), "curves": "", "importances": ""}
-    if (folder / CURVES_PICTURE).exists():
-        pictures["curves"] = data_address((folder / CURVES_PICTURE).read_bytes())
-    if (folder / IMPORTANCES_FILE).exists():
-        importances = json.loads((folder / IMPORTANCES_FILE).read_text())
-        if importances:  # none where the latest fold's labels are all alike
-            pictures["importances"] = data_address(draw_importances(importances, by))
-    return pictures
-
-
-def _slices(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Gates whose evidence measures parts of the rows."""
-    slices = []
-    for gate in evidence.get("gates", ()):
-        parts = (gate.get("details") or {}).get("parts")
-        if not parts:
-            continue
-        columns = list(parts[0])
-        rows = [[_cell(part.get(column)) for column in columns] for part in parts]
-        names = [column.replace("_", " ") for column in columns]
-        slices.append({**_gate(gate), "columns": names, "rows": rows})
-    return slices
-
-
-def _gate(gate: Mapping[str, Any]) -> dict[str, Any]:
-    verdict, colour = ("passed", _GOOD) if gate["passed"] else ("failed", _BAD)
-    if gate.get("bypass"):
-        verdict, colour = "bypassed", _WARN
-    name = gate["name"].replace("_", " ")
-    shown = {key: _cell(gate.get(key)) for key in ("measured", "bound")}
-    return {"name": name, "verdict": verdict, "colour": colour, "explanation": gate["explanation"], **shown}
-
-
-def _cell(value: Any) -> str:
-    if value is None or value != value:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _bypasses(use_case: UseCase, evidence: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Every declared bypass: who, why, until, and whether a gate was let pass by it; by the verdict, which may be newer than the
-    model's declaration."""
-    if "bypasses" in evidence:
-        states = {True: "let the gate pass", False: "not needed"}
-        return [
-            {**{name: str(item[name]) for name in ("gate", "who", "why", "until")},
-             "state": "expired" if item["expired"] else states[bool(item["used"])]}
-            for item in evidence["bypasses"]
-        ]  # fmt: skip
-    used = {gate["name"] for gate in evidence.get("gates", ()) if gate.get("bypass")}
-    judged = date.fromisoformat(evidence["judged_on"]) if "judged_on" in evidence else None
-    rows = []
-    for bypass in use_case.gates.bypasses:
-        over = judged is not None and bypass.until < judged
-        state = "expired" if over else "let the gate pass" if bypass.gate in used else "not needed"
-        rows.append(
-            {"gate": bypass.gate, "who": bypass.who, "why": bypass.why, "until": str(bypass.until), "state": state}
-        )
-    return rows
+    return "" if value is None else share(value)
 
 
 def _limits(sources: CardSources) -> list[str]:
@@ -372,10 +301,3 @@ def _lineage(sources: CardSources) -> list[list[tuple[str, str]]]:
     data = [(name.strip("/"), f"version {number}") for name, number in sorted(origin["data_versions"].items())]
     libraries = [(name, number) for name, number in sorted(origin["library_versions"].items())]
     return [[*rows, ("made on", sources.version.tags.get("machine", ""))], data + libraries]
-
-
-def _because(evidence: Mapping[str, Any]) -> str:
-    reason = evidence.get("why") or evidence.get("reason") or evidence.get("error") or evidence.get("message") or ""
-    decided = evidence.get("decided") or {}
-    by = decided.get("who") or evidence.get("who") or ""
-    return f"{reason}{f' ({by})' if by else ''}"

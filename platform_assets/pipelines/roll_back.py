@@ -26,6 +26,7 @@ from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.pipelines.deploy import put_in_service
 from platform_assets.pipelines.package import DIGEST_TAG, release_info
 from platform_assets.pipelines.targets import targets_of
+from platform_assets.pipelines.write_model_card import renew_model_cards
 from platform_assets.registry.base import PRODUCTION, RegisteredVersion
 from platform_assets.registry.errors import RollbackRefused
 from platform_assets.registry.ledger import Entry
@@ -120,6 +121,7 @@ def roll_back_model(
         at=None,
         run_id=run_id,
     )
+    renew_model_cards(use_case, models, serving.report_folder(use_case.name), [version, champion])
     behind = [str(one) for one in targets_of(use_case, models) if not one.is_champion]
     return RolledBackModel(version, champion, {**answers.evidence, **({BEHIND: behind} if behind else {})})
 

@@ -28,6 +28,8 @@ from platform_assets.monitoring.cost.attribution import (
 )
 from platform_assets.monitoring.cost.price_sheet import PriceSheet
 from platform_assets.monitoring.cost.usage import KINDS, usage_frame
+from platform_assets.pictures.figures import end_labels, labelled, new_figure, note, png, read_as
+from platform_assets.pictures.numbers import readable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,23 +130,25 @@ def forecast_job(catalog: Catalog, sheet: PriceSheet, job: str, days: int, now: 
 
 def plot_costs(costs: CostOfDays, sheet: PriceSheet) -> bytes:
     """Money a day, stacked by kind; PNG."""
-    from platform_assets.tasks.drawing import figure_of, labelled, note, png
-
     days = costs.by_day["event_day"].unique().sort().to_list()
     if not days:
-        return note("No usage is recorded yet.")
-    figure = figure_of(7.0, 2.8)
+        return png(note("No usage is recorded yet."))
+    figure = new_figure(8.0, 3.2)
     axes = figure.subplots()
-    floor = [0.0] * len(days)
+    floor, labels = [0.0] * len(days), []
     for kind, color in zip(KINDS, COLORS, strict=True):
         money = dict(costs.by_day.filter(kind=kind).select("event_day", "money").iter_rows())
         if not money:
             continue
         height = [money.get(day, 0.0) for day in days]
-        axes.bar(range(len(days)), height, bottom=floor, label=kind, color=color)
+        axes.bar(range(len(days)), height, bottom=floor, color=color, width=0.8)
+        labels.append((floor[-1] + height[-1] / 2, f"{kind} {readable(sum(height))}", color))
         floor = [below + added for below, added in zip(floor, height, strict=True)]
-    step = max(1, len(days) // 8)
-    axes.set_xticks(range(0, len(days), step), [f"{day:%m-%d}" for day in days[::step]])
-    labelled(axes, f"{costs.use_case}: cost a day", "day of the calendar (UTC)", sheet.currency)
-    axes.legend(frameon=False, fontsize=7, ncols=3)
+    step = -(-len(days) // 5)
+    axes.set_xticks(range(0, len(days), step), [f"{day:%Y-%m-%d}" for day in days[::step]])
+    axes.set_xlim(-0.6, len(days) - 0.4)
+    title = f"{costs.use_case}: {readable(sum(floor))} {sheet.currency} on {len(days):,} days"
+    labelled(axes, title, "day of the calendar (UTC)", f"{sheet.currency} a day", grid="y")
+    read_as(axes.yaxis)
+    end_labels(axes, labels)
     return png(figure)

@@ -23,7 +23,8 @@ from platform_assets.lake.commits import Commit
 from platform_assets.lake.schemas import VERDICT_SCHEMA
 from platform_assets.lake.table import LakeTable
 from platform_assets.monitoring.drift import DriftResult
-from platform_assets.monitoring.drift_page import evidently_report
+from platform_assets.monitoring.drift_report.history import SHOWN_WINDOWS, DriftWindow, earlier_windows
+from platform_assets.monitoring.drift_report.page import ReportedWindow, write_drift_report
 from platform_assets.monitoring.latency import ServiceDay, service_days
 from platform_assets.monitoring.log_segments import compress_segments
 from platform_assets.monitoring.plots import plot_drift, plot_latency, plot_quality
@@ -36,7 +37,8 @@ from platform_assets.monitoring.quality import (
     quality_days,
 )
 from platform_assets.monitoring.retrain_verdict import window_verdict
-from platform_assets.monitoring.watched_window import watch_window
+from platform_assets.monitoring.watched_window import WatchedWindow, watch_window
+from platform_assets.pipelines.addresses import card_name, drift_report_name
 from platform_assets.pipelines.labelled_events import label_rows, loaded_label_days
 from platform_assets.pipelines.required_days import require_days, require_source_days
 from platform_assets.pipelines.watched_model import ONE_DAY, watched_model
@@ -99,7 +101,7 @@ class WatchedDrift:
     Attributes:
         result: the verdict on every column.
         version: the model that made most of the window's predictions.
-        report: Evidently's report, a file.
+        report: the report, a page.
         plot: a picture, PNG.
         stored: where the verdict was stored.
     """
@@ -169,12 +171,47 @@ def _merge(table: LakeTable, rows: pl.DataFrame, days: DayRange) -> Commit:
 
 
 def watch_drift(catalog: Catalog, registry: ModelRegistry | None, report_folder: Path, day: date) -> WatchedDrift:
-    """Compare the window of predictions that ends with a day with rows that the model was judged on, and store the verdict.
+    """Compare the window of predictions that ends with a day with rows that the model was judged on, store the verdict, write the report.
 
     Args:
         catalog: the tables.
         registry: where the model is; None where scores are delivered.
-        report_folder: where Evidently's report is written.
+        report_folder: where reports for people are written.
+        day: last day of the window.
+
+    Raises:
+        DaysMissing: days of the window were never stored.
+        MonitoringError: the window has no predictions, and there is no champion.
+        ArtifactError: the model's files were damaged or replaced.
+    """
+    window, version = compare_window(catalog, registry, day)
+    result, history = window.result, drift_history(catalog, day)
+    path = report_folder / drift_report_name(day)
+    reported = ReportedWindow(
+        catalog.use_case.name,
+        window.first_day,
+        day,
+        version.version,
+        result,
+        window.reference,
+        window.current,
+        history,
+        _links(report_folder, version.version, history),
+    )
+    write_drift_report(reported, path)
+    causes = window_verdict(day, result, None).causes
+    stored = store_verdict(catalog, DRIFT, day, version.version, result, causes)
+    return WatchedDrift(result, version, path, plot_drift(result, history), stored)
+
+
+def compare_window(
+    catalog: Catalog, registry: ModelRegistry | None, day: date
+) -> tuple[WatchedWindow, RegisteredVersion]:
+    """The window that ends with a day beside what its model knows, and that model; nothing is stored.
+
+    Args:
+        catalog: the tables.
+        registry: where the model is; None where scores are delivered.
         day: last day of the window.
 
     Raises:
@@ -187,14 +224,29 @@ def watch_drift(catalog: Catalog, registry: ModelRegistry | None, report_folder:
     require_predictions(catalog, first, day, f"drift of {use_case.name} up to {day}")
     log = catalog.predictions.read(first, day)
     model = watched_model(catalog, registry, log, day + ONE_DAY, newest=True)
-    version = model.version
     window = watch_window(log, model.reference(), use_case, day, model.versions, lambda: model.known(day))
-    result = window.result
-    path = report_folder / f"drift-{day}.html"
-    evidently_report(window.reference, window.current, result, path, title=f"{use_case.name}: drift up to {day}")
-    causes = window_verdict(day, result, None).causes
-    stored = store_verdict(catalog, DRIFT, day, version.version, result, causes)
-    return WatchedDrift(result, version, path, plot_drift(result), stored)
+    return window, model.version
+
+
+def drift_history(catalog: Catalog, day: date) -> tuple[DriftWindow, ...]:
+    """Verdicts on the windows that ended before a day, oldest first; the last month's."""
+    table = catalog.verdicts(DRIFT)
+    if not table.exists():
+        return ()
+    return earlier_windows(table.read(day - timedelta(days=2 * SHOWN_WINDOWS), day - ONE_DAY), day)
+
+
+def newest_judged_day(catalog: Catalog) -> date | None:
+    """Last day of the newest window that has a verdict on drift; None for none."""
+    table = catalog.verdicts(DRIFT)
+    return max(table.partitions(), default=None) if table.exists() else None
+
+
+def _links(folder: Path, version: str, history: Sequence[DriftWindow]) -> list[tuple[str, str]]:
+    """Pages that lie beside the report."""
+    found = [(f"Model card of version {version}", card_name(version))]
+    found += [(f"The report before, {one.day}", drift_report_name(one.day)) for one in history[-1:]]
+    return [(title, name) for title, name in found if (folder / name).is_file()]
 
 
 def watch_quality(catalog: Catalog, registry: ModelRegistry | None, day: date) -> WatchedQuality:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from platform_assets.declaration import UseCase
@@ -223,6 +224,10 @@ class Task(Protocol):
 
     def plot(self, use_case: UseCase, y: Vector, predictions: Mapping[str, Vector]) -> bytes:
         """The model's picture as PNG, the first prediction being the model's; others are drawn for comparison where there is room."""
+        ...
+
+    def figures(self, use_case: UseCase, y: Vector, predictions: Mapping[str, Vector]) -> Mapping[str, Figure]:
+        """The same one by one, each small enough for a telephone, by what it shows in words; the most important first."""
         ...
 
     def curves(self, use_case: UseCase, y: Vector, prediction: Vector, points: int) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from platform_assets.pictures.numbers import readable
+from platform_assets.pictures.palette import INK, SOFT
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -58,7 +61,7 @@ class Panel:
     def frame(self, title: str = "", label: str = "") -> None:
         """The two lines that values are read along, with a title above and a label beside."""
         left, bottom, width, height = self.box
-        self._draw([left, left, left + width], [bottom + height, bottom, bottom], color="#333333", linewidth=0.8)
+        self._draw([left, left, left + width], [bottom + height, bottom, bottom], color=INK, linewidth=0.8)
         if title:
             self.figure.text(left + width / 2, bottom + height + 0.02, title, ha="center", fontsize=self.size + 2)
         if label:
@@ -72,20 +75,20 @@ class Panel:
             up: how many round numbers stand at the left at most; 0 for none.
         """
         left, bottom, _, _ = self.box
-        marks = [(one, _in_words(one)) for one in round_numbers(*self.x, 3)] if across is None else across
+        marks = [(one, readable(one)) for one in round_numbers(*self.x, 3)] if across is None else across
         for value, words in marks:
             self.figure.text(
-                self._across(value), bottom - 0.012, words, ha="center", va="top", fontsize=self.size, color="#333333"
+                self._across(value), bottom - 0.012, words, ha="center", va="top", fontsize=self.size, color=SOFT
             )
         for value in round_numbers(*self.y, up) if up else ():
             self.figure.text(
                 left - 0.006,
                 self._up(value),
-                _in_words(value),
+                readable(value),
                 ha="right",
                 va="center",
                 fontsize=self.size,
-                color="#333333",
+                color=SOFT,
             )
 
     def steps(self, values: Sequence[float], edges: Sequence[float], color: str) -> None:
@@ -156,7 +159,3 @@ def _share(value: float, within: tuple[float, float]) -> float:
     """Where a value lies; one beyond all reason lies at the edge."""
     low, high = within
     return 0.0 if not math.isfinite(value) or high <= low else min(1.0, max(0.0, (value - low) / (high - low)))
-
-
-def _in_words(value: float) -> str:
-    return f"{value:,.0f}" if value == round(value) and abs(value) < 1e7 else f"{value:.3g}"

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.pictures.figures import note, png
+from platform_assets.pictures.palette import BLUE, ORANGE
 from platform_assets.validation.panels import Box, Panel, new_figure, png_of, spread
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+BAND = "#c2d8e9"
 SHOWN_COLUMNS = 4
 SHOWN_DAYS = 6
 """Days that are named below a picture of many."""
@@ -33,7 +36,9 @@ def plot_volume(counts: Mapping[date, int], refused: Mapping[date, int]) -> byte
     Returns:
         A PNG, the same bytes for the same numbers.
     """
-    first, last = min(counts, default=date(1970, 1, 1)), max(counts, default=date(1970, 1, 1))
+    if not counts:
+        return png(note("No rows were delivered."))
+    first, last = min(counts), max(counts)
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     rows = [counts.get(day, 0) for day in days]
     percent = [100.0 * refused.get(day, 0) / counts[day] if counts.get(day) else 0.0 for day in days]
@@ -41,8 +46,8 @@ def plot_volume(counts: Mapping[date, int], refused: Mapping[date, int]) -> byte
     figure, across = new_figure(7.0, 3.2), (edges[0], edges[-1])
     upper = Panel(figure, (0.14, 0.4, 0.84, 0.5), across, spread(rows, from_zero=True), size=8)
     lower = Panel(figure, (0.14, 0.1, 0.84, 0.2), across, (0.0, max([*percent, 0.1]) * 1.1), size=8)
-    upper.steps(rows, edges, "#4472a8")
-    lower.steps(percent, edges, "#b5473c")
+    upper.steps(rows, edges, BLUE)
+    lower.steps(percent, edges, ORANGE)
     title = f"{sum(rows):,} rows on {len(counts)} days, {sum(refused.get(day, 0) for day in counts):,} refused"
     upper.frame(title, "rows delivered")
     lower.frame(label="refused, %")
@@ -66,7 +71,9 @@ def plot_profile(profiles: pl.DataFrame, day: date | None, columns: Sequence[str
     numeric = profiles.filter(pl.col("mean").is_not_null())
     present = set(numeric["column"])
     names = [name for name in columns if name in present][:SHOWN_COLUMNS]
-    height = 0.5 + 1.1 * max(len(names), 1)
+    if not names:
+        return png(note("No column of this day has numbers."))
+    height = 0.5 + 1.1 * len(names)
     figure = new_figure(7.0, height)
     for place, name in enumerate(names):
         lines = numeric.filter(pl.col("column") == name).sort(EVENT_DAY)
@@ -79,10 +86,10 @@ def plot_profile(profiles: pl.DataFrame, day: date | None, columns: Sequence[str
             counts, edges = histogram["counts"], histogram["edges"]
             box = (0.72, bottom, 0.27, 0.75 / height)
             panel = Panel(figure, box, (edges[0], edges[-1]), spread(counts, from_zero=True))
-            panel.steps(counts, edges, "#4472a8")
+            panel.steps(counts, edges, BLUE)
             panel.frame(label="" if day is not None else name)
             panel.ticks()
-    if day is not None and names:
+    if day is not None:
         figure.text(0.385, 0.01, f"days before {day}", ha="center", fontsize=7)
     return png_of(figure)
 
@@ -93,7 +100,7 @@ def _trend(figure: Figure, box: Box, lines: pl.DataFrame, day: date, name: str) 
     ages = [float((one - day).days) for one in lines[EVENT_DAY]]
     low, high, mean = (lines[column].to_list() for column in ("q25", "q75", "mean"))
     panel = Panel(figure, box, spread(ages), spread([*low, *high, *mean]))
-    panel.band(ages, low, high, "#c9d7e6")
-    panel.line(ages, mean, "#4472a8")
+    panel.band(ages, low, high, BAND)
+    panel.line(ages, mean, BLUE)
     panel.frame(label=name)
     panel.ticks()

@@ -68,6 +68,7 @@ CHANGING = {
     "alerts observe": "unit/monitoring/alerting/test_alerts_command.py",
     "alerts render": "unit/monitoring/alerting/test_alerts_command.py",
     "audit anchor": "unit/cli/test_explain_commands.py",
+    "drift": "unit/cli/test_drift_command.py",
     "explain": "unit/cli/test_explain_commands.py",
     "erase": "unit/cli/test_explain_commands.py",
     "bento": "unit/cli/test_delivery_commands.py",

@@ -13,6 +13,7 @@ from platform_assets.cli.console import console
 from platform_assets.cli.models.lookup import environment_named, named_version, opened, split_model, system_user
 from platform_assets.installation import Installation
 from platform_assets.pipelines.promote import promote_model
+from platform_assets.pipelines.write_model_card import renew_model_cards
 
 
 def promote_version(model: str, to: str | None, why: str, who: str | None) -> None:
@@ -28,9 +29,13 @@ def promote_version(model: str, to: str | None, why: str, who: str | None) -> No
     version = named_version(registry, name, number)
     decided = {"who": who or system_user(), "why": why or "promoted by hand"}
     run_id = f"by hand {uuid4().hex[:12]}"
-    catalog = Installation(settings).catalog(use_case)
+    installation = Installation(settings)
+    catalog = installation.catalog(use_case)
     promoted = promote_model(catalog, registry.of(target), ledger.of(target), version, run_id, decided)
     previous = promoted.move.previous
+    if promoted.move.moved and target == settings.environment:
+        folder = installation.serving.report_folder(name)
+        renew_model_cards(use_case, installation.models, folder, [version, previous])
     if not promoted.move.moved:
         console.print(f"version {version.version} of {name} is the champion of {target} already")
     else:

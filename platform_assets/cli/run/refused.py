@@ -11,7 +11,7 @@ from rich.markup import escape
 from platform_assets.cli.console import console
 from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.summary import print_candidates
-from platform_assets.pipelines.write_model_card import card_name
+from platform_assets.pipelines.addresses import card_name
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.training_run import registered_run, trained_as_of
 from platform_assets.training.artifact import ArtifactError

@@ -3,9 +3,10 @@
 Belongs here: how rows are divided, and the bounds that each part keeps. Does not belong here: measuring (`evaluation/gates/slices.py`).
 """
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from platform_assets.declaration.base import Declaration, Identifier
 from platform_assets.declaration.sections.training import Metric
@@ -18,6 +19,11 @@ class Slice(Declaration):
     expression: str = Field(
         description="Which part a row belongs to, in polars' SQL dialect over columns of the event table and features: "
         "`CASE WHEN amount > 100 THEN 'large' ELSE 'small' END`, or just a column."
+    )
+    part_names: dict[str, str] = Field(
+        default_factory=dict,
+        description="What the values of the expression are called on cards and in messages: `{0: day, 1: night}`. Without it the two "
+        "values of a flag are the slice's name and `not` before it.",
     )
     min_rows: int = Field(
         default=200,
@@ -50,6 +56,29 @@ class Slice(Declaration):
         description="Equalized odds: largest difference between the parts in false positive or true positive rate; binary only.",
     )
 
+    @field_validator("part_names", mode="before")
+    @classmethod
+    def _keys_as_text(cls, value: Any) -> Any:
+        """YAML reads `0:` and `true:` as what they are."""
+        return {_plain(str(key)): name for key, name in value.items()} if isinstance(value, Mapping) else value
+
+    def name_of(self, part: str) -> str:
+        """What a part is called in words: `night` and `not night` of a flag, whose values are 0 and 1.
+
+        Args:
+            part: the value of the expression, as text.
+        """
+        plain = _plain(part)
+        if plain in self.part_names:
+            return self.part_names[plain]
+        words = self.name.replace("_", " ")
+        return {"1": words, "0": f"not {words}"}.get(plain, part) if self.is_flag else part
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether the expression is a column that says by its name that 0 and 1 mean no and yes."""
+        return self.expression.isidentifier() and self.expression.startswith(("is_", "has_"))
+
     @property
     def judges_quality(self) -> bool:
         """Whether every part is held to a bound of its own."""
@@ -73,3 +102,8 @@ class Slice(Declaration):
                 "max_error_rate_difference"
             )
         return self
+
+
+def _plain(value: str) -> str:
+    """A value of a flag however it was written: `1.0`, `true` and `1` are one."""
+    return {"0.0": "0", "1.0": "1", "false": "0", "true": "1"}.get(value.lower(), value)

@@ -195,12 +195,12 @@ def _quality(item: Slice, parts: tuple[Part, ...], metric: NamedMetric, overall:
     worst = min(judged, key=lambda part: sign * part.measured if math.isfinite(part.measured) else -math.inf)
     red = [part for part in judged if not is_better(metric.name, part.measured, bound)]
     explanation = (
-        f"{metric.name} is worst where {item.expression} is {worst.value}: {worst.measured:.4f} on {worst.rows:,} rows, against "
+        f"{metric.name} is worst where {_where(item, worst.value)}: {worst.measured:.4f} on {worst.rows:,} rows, against "
         f"{overall:.4f} on all; {'at least' if higher else 'at most'} {bound:.4f} is asked for."
     )
     if len(red) > 1:
-        explanation += f" Red as well: {', '.join(part.value for part in red if part is not worst)}."
-    explanation += _unjudged(parts)
+        explanation += f" Red as well: {', '.join(item.name_of(part.value) for part in red if part is not worst)}."
+    explanation += _unjudged(item, parts)
     measured = worst.measured if math.isfinite(worst.measured) else None
     return GateResult(name, not red, measured, bound, explanation, details=details)
 
@@ -225,23 +225,31 @@ def _fairness(
     details |= {what: value for what, value, _ in measured}
     worst = max(measured, key=lambda one: one[1] - one[2])
     shown = ", ".join(f"{what.replace('_', ' ')} {value:.4f} (at most {bound:g})" for what, value, bound in measured)
-    explanation = f"Between the parts by {item.expression}: {shown}.{_unjudged(parts)}"
+    explanation = f"Between the parts by {item.expression}: {shown}.{_unjudged(item, parts)}"
     passed = all(value <= bound for _, value, bound in measured)
     return GateResult(name, passed, worst[1], worst[2], explanation, details=details)
 
 
 def _too_small(item: Slice, parts: tuple[Part, ...]) -> str:
     """Why parts are not judged."""
-    shown = ", ".join(f"{part.value} ({part.rows:,} rows, {part.positives:,} positives)" for part in parts[:6])
+    shown = ", ".join(
+        f"{item.name_of(part.value)} ({part.rows:,} rows, {part.positives:,} positives)" for part in parts[:6]
+    )
     return (
         f"The parts by {item.expression} are too small to judge, at least {item.min_rows:,} rows are needed: {shown}."
     )
 
 
-def _unjudged(parts: tuple[Part, ...]) -> str:
+def _where(item: Slice, value: str) -> str:
+    """A part in the words of its slice, and in those of the data where they differ."""
+    name = item.name_of(value)
+    return f"{item.expression} is {value}" if name == value else f"{item.expression} is {value} ({name})"
+
+
+def _unjudged(item: Slice, parts: tuple[Part, ...]) -> str:
     """The parts that are only reported."""
     small = [part for part in parts if not part.judged]
-    shown = ", ".join(f"{part.value} ({part.rows:,} rows)" for part in small[:6])
+    shown = ", ".join(f"{item.name_of(part.value)} ({part.rows:,} rows)" for part in small[:6])
     return f" Too small to judge: {shown}." if small else ""
 
 

@@ -5,17 +5,19 @@ Belongs here: the figure. Does not belong here: what it shows (`quality/profiles
 
 from __future__ import annotations
 
-import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from platform_assets.features.quality.profiles import UNSTABLE_PSI, FeatureProfile, FeatureQuality
+from platform_assets.pictures.figures import bound_line, labelled, new_figure, note, png, read_as
+from platform_assets.pictures.palette import BLUE, GREY, INK, RED
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST_FEATURES = 40
 """Features in one picture: those with findings first, then by what they say about the label."""
-
-GREEN, RED, BLUE, GREY = "#2e8b57", "#b3261e", "#2f6db3", "#8a94a0"
 
 
 def plot_feature_quality(quality: FeatureQuality, largest_score: float, binary: bool) -> bytes:
@@ -29,59 +31,81 @@ def plot_feature_quality(quality: FeatureQuality, largest_score: float, binary: 
     Returns:
         A PNG image.
     """
-    from matplotlib.figure import Figure
+    return png(feature_figure(quality, largest_score, binary))
 
+
+def feature_figure(quality: FeatureQuality, largest_score: float, binary: bool) -> Figure:
+    """As `plot_feature_quality`, as a figure."""
     shown = _shown(quality)
-    indices = [quality.features.index(profile) for profile in shown]
-    height = 1.6 + 0.24 * len(shown)
-    figure = Figure(figsize=(13.0, max(3.2, height)), layout="constrained")
-    missing, movement, score, matrix = figure.subplots(1, 4, gridspec_kw={"width_ratios": [1, 1.2, 1.2, 2.2]})
+    if not shown:
+        return note("There are no features to look at.")
+    figure = new_figure(14.0, max(3.4, 1.9 + 0.24 * len(shown)))
+    missing, movement, score, matrix = figure.subplots(1, 4, width_ratios=(1, 1.2, 1.2, 2.2))
     rows = np.arange(len(shown))
-    colors = [RED if profile.leaks else BLUE if not profile.findings else GREY for profile in shown]
-    missing.barh(rows, [profile.missing_ratio for profile in shown], color=GREY)
-    missing.set_xlim(0, 1)
-    missing.set_xlabel("missing share")
-    missing.set_yticks(rows, [profile.feature for profile in shown], fontsize=8)
+    _draw_missing(missing, rows, shown)
     _draw_movement(movement, shown)
-    score.barh(rows, [profile.single_feature_score or 0.0 for profile in shown], color=colors)
-    score.axvline(largest_score, color=RED, linestyle="--", linewidth=1)
-    score.set_xlim(0.45 if binary else 0.0, 1.0)
-    score.set_xlabel(f"{'ROC AUC' if binary else 'variance explained'} alone; red: leaks")
-    image = matrix.imshow(
-        np.abs(quality.similarity[np.ix_(indices, indices)]), vmin=0, vmax=1, cmap="Blues", aspect="auto"
-    )
-    matrix.set_xticks(rows, [profile.feature for profile in shown], fontsize=7, rotation=90)
-    matrix.set_title("rank correlation with each other", fontsize=9)
-    figure.colorbar(image, ax=matrix, fraction=0.04)
+    _draw_scores(score, rows, shown, largest_score, binary)
+    _draw_similarity(figure, matrix, quality, shown)
     for axes in (movement, score, matrix):
         axes.set_yticks(rows, [""] * len(shown))
     for axes in (missing, movement, score):
         axes.set_ylim(len(shown) - 0.5, -0.5)
-    with_findings = len(quality.questionable)
-    figure.suptitle(
-        f"{quality.rows:,} of {quality.of_rows:,} rows; {with_findings} of {len(quality.features)} features with a finding",
-        fontsize=10,
+    title = f"{quality.rows:,} of {quality.of_rows:,} rows; {len(quality.questionable)} of {len(quality.features)} features with a finding"
+    if len(quality.features) > len(shown):
+        title += f"; the {len(shown)} with findings or the most to say"
+    figure.suptitle(title, fontsize=10, color=INK, x=0.01, ha="left")
+    return figure
+
+
+def _draw_missing(axes: Any, rows: Any, shown: list[FeatureProfile]) -> None:
+    axes.barh(rows, [profile.missing_ratio for profile in shown], height=0.6, color=GREY)
+    axes.set_xlim(0, 1)
+    axes.set_yticks(rows, [profile.feature for profile in shown])
+    labelled(axes, "Missing", "share of the rows", grid="x")
+    read_as(axes.xaxis, "%")
+
+
+def _draw_scores(axes: Any, rows: Any, shown: list[FeatureProfile], largest: float, binary: bool) -> None:
+    """A filled dot is fine, a hollow one has a finding, a diamond leaks."""
+    start = 0.5 if binary else 0.0
+    values = [start if profile.single_feature_score is None else profile.single_feature_score for profile in shown]
+    axes.hlines(rows, start, values, color=GREY, linewidth=1)
+    for row, value, profile in zip(rows, values, shown, strict=True):
+        colour, marker = (RED, "D") if profile.leaks else (BLUE, "o")
+        fill = "none" if profile.findings and not profile.leaks else colour
+        axes.plot([value], [row], marker, color=colour, markerfacecolor=fill, markersize=5)
+    bound_line(axes, largest, along="x")
+    axes.set_xlim(0.45 if binary else -0.02, 1.02)
+    name = "ROC AUC" if binary else "share of the variance"
+    labelled(axes, "What it says alone", f"{name}; diamond: leaks", grid="x")
+    read_as(axes.xaxis)
+
+
+def _draw_similarity(figure: Figure, axes: Any, quality: FeatureQuality, shown: list[FeatureProfile]) -> None:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    indices = [quality.features.index(profile) for profile in shown]
+    shades = LinearSegmentedColormap.from_list("similar", ["#ffffff", BLUE])
+    image = axes.imshow(
+        np.abs(quality.similarity[np.ix_(indices, indices)]), vmin=0, vmax=1, cmap=shades, aspect="auto"
     )
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
-    return buffer.getvalue()
+    labelled(axes, "Rank correlation with each other", grid="none")
+    axes.set_xticks(range(len(shown)), [profile.feature for profile in shown], rotation=90, fontsize=7)
+    bar = figure.colorbar(image, ax=axes, fraction=0.04)
+    bar.ax.tick_params(labelsize=8)
 
 
 def _draw_movement(axes: Any, shown: list[FeatureProfile]) -> None:
-    """A dot for each period against the first."""
+    """A dot for each period against the first; one past the line is a diamond."""
     for row, profile in enumerate(shown):
-        worst = max(profile.psi_by_period, default=0.0)
-        axes.plot(
-            profile.psi_by_period,
-            [row] * len(profile.psi_by_period),
-            "o",
-            color=RED if worst > UNSTABLE_PSI else GREEN,
-            markersize=4,
-        )
-    axes.axvline(UNSTABLE_PSI, color=GREY, linestyle="--", linewidth=1)
+        for psi in profile.psi_by_period:
+            moved = psi > UNSTABLE_PSI
+            axes.plot([psi], [row], "D" if moved else "o", color=RED if moved else BLUE, markersize=4, alpha=0.8)
+    bound_line(axes, UNSTABLE_PSI, along="x")
     worst = max((psi for profile in shown for psi in profile.psi_by_period), default=0.0)
     axes.set_xlim(-0.02, max(2 * UNSTABLE_PSI, 1.05 * worst))
-    axes.set_xlabel("PSI of each period against the first")
+    labelled(axes, "Movement", "PSI of each period against the first", grid="x")
+    read_as(axes.xaxis)
 
 
 def _shown(quality: FeatureQuality) -> list[FeatureProfile]:

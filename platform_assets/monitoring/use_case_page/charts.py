@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from platform_assets.monitoring.use_case_page.state import SeriesPoint, StateSeries
-from platform_assets.monitoring.use_case_page.units import quantity
+from platform_assets.pictures.numbers import quantity
 
 WIDTH, HEIGHT = 460, 170
 LEFT, RIGHT, TOP, BOTTOM = 58, 112, 10, 24

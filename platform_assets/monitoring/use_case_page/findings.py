@@ -23,7 +23,7 @@ from platform_assets.monitoring.use_case_page.state import (
     UseCaseState,
     WindowState,
 )
-from platform_assets.monitoring.use_case_page.units import count, duration, percent, quantity
+from platform_assets.pictures.numbers import count, duration, percent, quantity
 
 MOST_ERRORS_RATIO = 0.01
 """Share of requests that were not scored for the service's own reasons from which on somebody is needed now."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from platform_assets.monitoring.use_case_page.state import Severity, StateFinding, UseCaseState
 from platform_assets.monitoring.use_case_page.state_of_operations import CheckVerdict, DueState
-from platform_assets.monitoring.use_case_page.units import count, duration
+from platform_assets.pictures.numbers import count, duration
 
 SENSOR_IS_DEAD_AFTER_SECONDS = 10 * 60
 """Sensors are evaluated every minute or more often."""

@@ -15,7 +15,7 @@ from typing import Any
 from platform_assets.monitoring.use_case_page.charts import chart
 from platform_assets.monitoring.use_case_page.state import SEVERITIES, StateFinding, StateSeries, UseCaseState
 from platform_assets.monitoring.use_case_page.summary import UseCaseSummary
-from platform_assets.monitoring.use_case_page.units import count, duration, moment, percent, quantity
+from platform_assets.pictures.numbers import count, duration, moment, percent, quantity
 
 PAGE_TEMPLATE, INDEX_TEMPLATE = "use_case_page.html.j2", "index_page.html.j2"
 WORDS = {"red": "needs somebody now", "yellow": "needs somebody soon", "ok": "fine"}

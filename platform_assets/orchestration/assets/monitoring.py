@@ -195,8 +195,8 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             dg.AssetDep(predictions_key(use_case), partition_mapping=earlier_days(1 - window_days, 0)),
             *model_deps(use_case),
         ],
-        description=f"A verdict for every column of the last {window_days} days of predictions, and Evidently's report.",
-        kind="evidently",
+        description=f"A verdict for every column of the last {window_days} days of predictions, and a page that shows the worst first.",
+        kind="html",
     )
     def drift(
         context: dg.AssetExecutionContext,

@@ -6,11 +6,8 @@ Belongs here: addresses and files that are there. Does not belong here: writing 
 from platform_assets.declaration import UseCase
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.monitoring.use_case_page.state import Link, ModelState, WindowState
-from platform_assets.pipelines.write_model_card import card_name
+from platform_assets.pipelines.addresses import DAGSTER, card_name, drift_report_name, without_user
 from platform_assets.pipelines.write_rollout_page import PAGE
-
-DAGSTER = "http://127.0.0.1:3000"
-"""Where `make dev` has it."""
 
 
 def links(
@@ -19,22 +16,15 @@ def links(
     """Addresses, then the reports that exist; those can be had at the address as well."""
     found = [Link(title="Dagster", address=f"{DAGSTER}/asset-groups")]
     if mlflow.startswith(("http://", "https://")):
-        found.append(Link(title="MLflow", address=_without_user(mlflow)))
+        found.append(Link(title="MLflow", address=without_user(mlflow)))
     folder = serving.report_folder(use_case.name)
     files = {"Rollouts": PAGE}
     if model is not None:
         files["Model card"] = card_name(model.version)
     if drift := next((window for window in windows if window.monitor == "drift"), None):
-        files["Drift report"] = f"drift-{drift.day}.html"
+        files["Drift report"] = drift_report_name(drift.day)
     for title, name in files.items():
         if (folder / name).is_file():
             address = f"/v1/pages/reports/{use_case.name}/{name}"
             found.append(Link(title=title, address=address, file=f"reports/{use_case.name}/{name}"))
     return tuple(found)
-
-
-def _without_user(address: str) -> str:
-    """An address without the name and password that may stand in it."""
-    scheme, _, rest = address.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

@@ -6,7 +6,7 @@ Belongs here: the member of the registry. Does not belong here: the parts that i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -24,13 +24,16 @@ from platform_assets.tasks.binary import metrics, plots
 from platform_assets.tasks.binary.thresholds import thresholds_with_money
 from platform_assets.tasks.calibrated_classes import calibrate_classes
 from platform_assets.tasks.calibration import calibration_error, reliability_bins
-from platform_assets.tasks.drawing import thinned
 from platform_assets.tasks.enough_rows import has_enough_data
 from platform_assets.tasks.gate_result import GateResult
 from platform_assets.tasks.intervals import ratio_interval
 from platform_assets.tasks.labels import mean_of, moved_mean, numbers
 from platform_assets.tasks.metric import Matrix, NamedMetric, Vector
 from platform_assets.tasks.outcomes import OutcomeModel
+from platform_assets.tasks.thinning import thinned
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 POSITIVE = 1.0
 
@@ -166,6 +169,10 @@ class BinaryTask:
     def plot(self, use_case: UseCase, y: Vector, predictions: Mapping[str, Vector]) -> bytes:
         """ROC, precision and recall, calibration, confusion at the threshold."""
         return plots.plot_binary(y, predictions, _rule(use_case).threshold)
+
+    def figures(self, use_case: UseCase, y: Vector, predictions: Mapping[str, Vector]) -> dict[str, Figure]:
+        """The same, each by itself."""
+        return plots.binary_figures(y, predictions, _rule(use_case).threshold)
 
     def curves(self, use_case: UseCase, y: Vector, prediction: Vector, points: int) -> dict[str, Any]:
         """Points of the curves."""

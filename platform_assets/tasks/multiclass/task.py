@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -30,6 +30,9 @@ from platform_assets.tasks.multiclass.labels import class_indices, moved_classes
 from platform_assets.tasks.multiclass.probabilities import spread
 from platform_assets.tasks.outcomes import OutcomeModel
 from platform_assets.tasks.plain import plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class MulticlassTask:
@@ -166,6 +169,10 @@ class MulticlassTask:
     def plot(self, use_case: UseCase, y: Vector, predictions: Mapping[str, Vector]) -> bytes:
         """Confusion of classes, recall and precision, calibration of the predicted class."""
         return plots.plot_classes(y, next(iter(predictions.values())), use_case.classes)
+
+    def figures(self, use_case: UseCase, y: Vector, predictions: Mapping[str, Vector]) -> dict[str, Figure]:
+        """The same, each by itself."""
+        return plots.class_figures(y, next(iter(predictions.values())), use_case.classes)
 
     def curves(self, use_case: UseCase, y: Vector, prediction: Vector, points: int) -> dict[str, Any]:
         """The confusion of classes and the calibration of the predicted one."""

@@ -6,7 +6,7 @@ Belongs here: the member of the registry. Does not belong here: the parts that i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -25,6 +25,9 @@ from platform_assets.tasks.labels import mean_of, moved_mean, numbers
 from platform_assets.tasks.metric import Matrix, NamedMetric, Vector
 from platform_assets.tasks.outcomes import OutcomeModel
 from platform_assets.tasks.regression import metrics, outcomes, plots
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class RegressionTask:
@@ -131,6 +134,10 @@ class RegressionTask:
     def plot(self, use_case: UseCase, y: Vector, predictions: Mapping[str, Vector]) -> bytes:
         """Predicted against observed values, and residuals."""
         return plots.plot_regression(y, next(iter(predictions.values())))
+
+    def figures(self, use_case: UseCase, y: Vector, predictions: Mapping[str, Vector]) -> dict[str, Figure]:
+        """The same, each by itself."""
+        return plots.regression_figures(y, next(iter(predictions.values())))
 
     def curves(self, use_case: UseCase, y: Vector, prediction: Vector, points: int) -> dict[str, Any]:
         """Some observed and predicted values."""

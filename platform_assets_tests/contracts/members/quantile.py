@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from matplotlib.figure import Figure
 from pydantic import Field
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.tasks.base import DeclaredTask
+from platform_assets.pictures.figures import labelled, new_figure, note, png
+from platform_assets.pictures.palette import BLUE, GREY
 from platform_assets.tasks.base import Answer, Answers, Task, TrainingLabels
-from platform_assets.tasks.drawing import ACCENT, INK, figure_of, labelled, note, png
 from platform_assets.tasks.intervals import ratio_interval
 from platform_assets.tasks.metric import Counts, Measure, NamedMetric, Scored, Vector, known_metric
 from platform_assets.tasks.regression.task import RegressionTask
@@ -83,14 +85,18 @@ class QuantileTask(RegressionTask):
         return [(use_case.label.column, "The values have grown.")] if interval.low > 0.5 else []
 
     def plot(self, use_case: UseCase, y: Vector, predictions: Mapping[str, Vector]) -> bytes:
+        return png(next(iter(self.figures(use_case, y, predictions).values())))
+
+    def figures(self, use_case: UseCase, y: Vector, predictions: Mapping[str, Vector]) -> dict[str, Figure]:
+        title = f"Values against their {LEVEL:.0%} quantile"
         if len(y) == 0:
-            return note("There are no rows to compare on.")
-        figure = figure_of(6.4, 4.2)
+            return {title: note("There are no rows to compare on.")}
+        figure = new_figure(6.4, 4.2)
         axes = figure.subplots()
-        axes.plot(next(iter(predictions.values())), y, ".", color=ACCENT, alpha=0.3)
-        axes.axline((0.0, 0.0), slope=1.0, color=INK, linewidth=0.8)
-        labelled(axes, f"Values against their {LEVEL:.0%} quantile", "quantile", "value")
-        return png(figure)
+        axes.plot(next(iter(predictions.values())), y, ".", color=BLUE, alpha=0.3)
+        axes.axline((0.0, 0.0), slope=1.0, color=GREY, linewidth=0.8)
+        labelled(axes, title, "quantile", "value")
+        return {title: figure}
 
 
 QUANTILE: Task = QuantileTask()

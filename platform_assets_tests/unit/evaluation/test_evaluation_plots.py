@@ -37,7 +37,7 @@ def width_and_height(png: bytes) -> tuple[int, int]:
 def test_one_class_has_no_curves_and_is_drawn(label: float) -> None:
     prediction = np.linspace(0, 1, 50)
     png = plot_binary(np.full(50, label), {"challenger": prediction, "champion": prediction[::-1]}, 0.5)
-    assert width_and_height(png) == (768, 576)
+    assert width_and_height(png) == (1040, 840)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])

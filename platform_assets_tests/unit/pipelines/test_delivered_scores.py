@@ -135,7 +135,7 @@ def test_predictions_are_the_delivered_scores_beside_features(world: World) -> N
 def test_scores_that_say_nothing_any_more_are_lost_quality_and_no_drift(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "evidently_report", lambda *_, **__: None)
+    monkeypatch.setattr(watch, "write_drift_report", lambda *_, **__: None)
     good, bad = WORSE - timedelta(days=1), LAST - timedelta(days=DELAY)
     before = watch.watch_quality(world.catalog, None, good)
     assert before.result.passed, before.result.explanation
@@ -148,7 +148,7 @@ def test_scores_that_say_nothing_any_more_are_lost_quality_and_no_drift(
 
 
 def test_a_score_that_moves_drifts(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(watch, "evidently_report", lambda *_, **__: None)
+    monkeypatch.setattr(watch, "write_drift_report", lambda *_, **__: None)
     catalog = world.catalog
     window = [LAST - timedelta(days=2), LAST]
     kept = catalog.predictions.read(*window)

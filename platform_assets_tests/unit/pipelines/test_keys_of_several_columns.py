@@ -108,6 +108,6 @@ def test_a_model_is_trained_judged_used_and_watched(
     registry.set_alias(use_case.name, CHAMPION, version.version)
     predict(catalog, registry, DayRange(AS_OF, AS_OF))
     assert catalog.predictions.read(AS_OF, AS_OF)["request_id"].n_unique() == 60 * TILLS
-    monkeypatch.setattr(watch, "evidently_report", lambda *_, **__: None)
+    monkeypatch.setattr(watch, "write_drift_report", lambda *_, **__: None)
     window = watch.watch_drift(catalog, registry, tmp_path, AS_OF)
     assert window.result.rows_current == 60 * TILLS

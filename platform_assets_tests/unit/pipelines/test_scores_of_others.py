@@ -130,7 +130,7 @@ def test_predictions_are_the_scores_themselves(watched: tuple[Catalog, FakeRegis
 def test_scores_that_say_nothing_any_more_violate_the_quality_although_they_do_not_drift(
     watched: tuple[Catalog, FakeRegistry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "evidently_report", lambda *_, **__: None)
+    monkeypatch.setattr(watch, "write_drift_report", lambda *_, **__: None)
     catalog, registry = watched
     good, bad = WORSE - timedelta(days=1), LAST - timedelta(days=1)
     assert watch.watch_quality(catalog, registry, good).result.passed

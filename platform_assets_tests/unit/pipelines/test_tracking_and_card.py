@@ -16,6 +16,7 @@ from platform_assets.pipelines.model_card import CardSources, render_card
 from platform_assets.pipelines.track_training import IMPORTANCES_FILE, THRESHOLDS_FILE, TRACKING, TrackedModel, track
 from platform_assets.registry.mlflow_tracker import MlflowRun
 from platform_assets.registry.training_run import DECLARATION_FILE, ModelRun, read_model_run
+from platform_assets_tests.sound_page import assert_is_sound
 
 from .conftest import Trained
 
@@ -142,7 +143,8 @@ def test_the_card_says_it_all_and_asks_the_network_for_nothing(
         "models reproduce card_fraud@1", "No slice is declared".lower(), "Amount of the payment", first.version.tags["model_digest"],
     ):  # fmt: skip
         assert words in page, words
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("data:image/svg+xml;base64,") == 6, "folds, importances, and four of the latest fold"
+    assert_is_sound(page)
     assert "http" not in page
     assert page.startswith("<!doctype html>")
     assert len(page) < 500_000
@@ -200,4 +202,4 @@ def test_a_model_that_nobody_judged_has_a_card_that_says_so(use_case: UseCase, f
     page = render_card(CardSources(use_case, first.version, first.run, {}))
     assert "not evaluated" in page
     assert "nothing is proven" in page
-    assert page.count("data:image/png;base64,") == 1
+    assert page.count("data:image/svg+xml;base64,") == 5

@@ -25,7 +25,7 @@ Log = Callable[..., pl.DataFrame]
 
 @pytest.fixture
 def watched(use_case: UseCase, first: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Watched":
-    monkeypatch.setattr(watch, "evidently_report", lambda *_, **__: None)
+    monkeypatch.setattr(watch, "write_drift_report", lambda *_, **__: None)
     last = date.fromisoformat(first.version.tags["trained_on_last_day"])
     days = {"trained_on_first_day": (last - timedelta(days=3)).isoformat(), "trained_on_last_day": last.isoformat()}
     version = replace(first.version, tags={**first.version.tags, **days})

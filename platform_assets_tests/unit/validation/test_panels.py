@@ -10,11 +10,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from platform_assets.pictures.palette import BLUE as COLOUR
 from platform_assets.validation.panels import Panel, new_figure, png_of, round_numbers, spread
 from platform_assets.validation.plots import plot_profile, plot_volume
 
 DAY = date(2024, 3, 4)
-BLUE = np.array([0x44, 0x72, 0xA8]) / 255
+BLUE = np.array([int(COLOUR[place : place + 2], 16) for place in (1, 3, 5)]) / 255
 
 
 def blue_share(picture: bytes) -> float:
@@ -27,7 +28,7 @@ def test_steps_fill_what_their_values_say() -> None:
     for value in (1.0, 2.0):
         figure = new_figure(4.0, 2.0)
         panel = Panel(figure, (0.1, 0.1, 0.8, 0.8), (0.0, 4.0), (0.0, 2.0))
-        panel.steps([value] * 4, [0.0, 1.0, 2.0, 3.0, 4.0], "#4472a8")
+        panel.steps([value] * 4, [0.0, 1.0, 2.0, 3.0, 4.0], COLOUR)
         pictures.append(png_of(figure))
     half, whole = map(blue_share, pictures)
     assert whole == pytest.approx(0.64, abs=0.02)

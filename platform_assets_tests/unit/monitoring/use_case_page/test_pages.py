@@ -11,7 +11,7 @@ from platform_assets.monitoring.use_case_page.page import index_page, use_case_p
 from platform_assets.monitoring.use_case_page.state import Link, SeriesPoint, UseCaseState
 from platform_assets.monitoring.use_case_page.state_of_operations import FailedRun
 from platform_assets.monitoring.use_case_page.summary import UseCaseSummary, summary_of
-from platform_assets.monitoring.use_case_page.units import count, duration, percent, quantity
+from platform_assets.pictures.numbers import count, duration, percent, quantity
 
 from .states import NOW, check, healthy, operations, quality_series
 

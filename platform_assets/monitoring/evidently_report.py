@@ -1,24 +1,22 @@
-"""The drift page: Evidently's pictures of the columns that can be drawn, under a table of ours that lists every column.
+"""Evidently's own report on a window, for who asks for it: its tests and pictures of the columns that can be drawn.
 
-Belongs here: one self-contained HTML file. Does not belong here: verdicts (`drift`), which are taken before and never
-by the page.
+Belongs here: what Evidently is given. Does not belong here: verdicts (`drift`), which are taken before and never by Evidently; the report
+that every window has (`drift_report/`).
 
 Evidently 0.7.23 drops a column without values silently, does not notice infinities, and fails for the whole page on an
 all-NaN column, an empty frame, a single row, or numbers turned into strings. It therefore only sees columns whose
-verdict says that they can be compared, and it draws our statistic against our limit, so that page and table agree.
+verdict says that they can be compared, and it computes our statistic against our limit under its names.
 """
 
 from __future__ import annotations
 
-import html
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from platform_assets.extras import lacking
-from platform_assets.monitoring.drift import PASSING, ColumnVerdict, DriftResult
+from platform_assets.extras import NeededExtra, require_extras
+from platform_assets.monitoring.drift import ColumnVerdict, DriftResult
 from platform_assets.monitoring.drift_statistics import (
     category_counts,
     ks_statistic,
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DRAWN_ROWS = 20_000
-"""Rows drawn of either side, a seeded sample: enough for a picture, and the page takes seconds whatever the traffic."""
+"""Rows given to it of either side, a seeded sample: its report is as large as what it is given."""
 
 MIN_DRAWN_VALUES = 30
 """A column with fewer values on either side, once missing ones are left out, is listed but not drawn."""
@@ -43,37 +41,37 @@ KS_TEST = "platform_ks_statistic"
 NUMBER_PSI_TEST = "platform_number_psi"
 CATEGORY_PSI_TEST = "platform_category_psi"
 
-_BODY = re.compile(r"</head>\s*<body[^>]*>")
-
 
 class ReportError(RuntimeError):
-    """The page could not be put together."""
+    """The report could not be made."""
 
 
-def evidently_report(
-    reference: pl.DataFrame, current: pl.DataFrame, result: DriftResult, path: Path, title: str = "Drift"
-) -> Path:
-    """Write the drift page of one window. Without the extra `evidently` it has the table of verdicts and no pictures, and says so.
+def evidently_report(reference: pl.DataFrame, current: pl.DataFrame, result: DriftResult, path: Path) -> Path:
+    """Write Evidently's report on one window, some megabytes of HTML with its drawing library.
 
     Args:
         reference: the rows that `result` was computed from.
         current: the rows of the window.
-        result: a verdict for each column; only those are on the page.
+        result: a verdict for each column.
         path: the HTML file; its folder is made.
-        title: heading of the page.
 
     Returns:
         The path written.
 
     Raises:
-        ReportError: Evidently's page has changed its shape.
+        ExtraMissing: Evidently is not installed.
+        ReportError: no column can be drawn.
     """
+    require_extras([NeededExtra("evidently", "Evidently's report")])
     reference, current = _sample(reference), _sample(current)
-    missing = lacking("evidently")
-    drawn = [] if missing else [one for one in result.columns if _can_be_drawn(one, reference, current)]
-    head = _head(result, {verdict.column for verdict in drawn}, title, has_pictures=not missing)
+    drawn = [one for one in result.columns if _can_be_drawn(one, reference, current)]
+    if not drawn:
+        raise ReportError(
+            f"Evidently can draw none of {len(result.columns)} columns: each is missing, without values, of another type or has fewer "
+            f"than {MIN_DRAWN_VALUES} rows on a side; the drift report says which"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_insert(_evidently_page(reference, current, drawn), head) if drawn else _plain_page(head, title))
+    path.write_text(_evidently_page(reference, current, drawn), encoding="utf-8")
     return path
 
 
@@ -185,64 +183,3 @@ def _category_psi_test(
     counts = category_counts(pl.Series(reference.astype(str).to_list()), pl.Series(current.astype(str).to_list()))
     value = population_stability_index(*counts)
     return value, value > threshold
-
-
-def _head(result: DriftResult, drawn: set[str], title: str, *, has_pictures: bool) -> str:
-    """Our table: every column with its verdict, failed ones first, and whether Evidently could draw it."""
-    return rendered(
-        "drift_table.html.j2",
-        title=title,
-        has_pictures=has_pictures,
-        passed=result.passed,
-        status=result.status,
-        failed=len(result.failed_columns),
-        rows_current=f"{result.rows_current:,}",
-        rows_reference=f"{result.rows_reference:,}",
-        drawn_rows=f"{DRAWN_ROWS:,}",
-        rows=[
-            {
-                "column": verdict.column,
-                "passed": verdict.status in PASSING,
-                "status": verdict.status,
-                "ks": _against(verdict.ks, verdict.ks_limit),
-                "psi": _against(verdict.psi, verdict.psi_limit),
-                "missing": f"{_ratio(verdict.null_ratio_reference)}, {_ratio(verdict.null_ratio_current)}",
-                "explanation": verdict.explanation,
-                "drawn": verdict.column in drawn,
-            }
-            for verdict in sorted(result.columns, key=lambda verdict: verdict.passed)
-        ],
-    )
-
-
-def rendered(template: str, **content: Any) -> str:
-    """A template of this folder, filled in; what a use case names itself is escaped."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    environment.filters["escaped"] = html.escape
-    return environment.from_string((Path(__file__).parent / template).read_text(encoding="utf-8")).render(**content)
-
-
-def _against(value: float | None, limit: float | None) -> str:
-    if value is None:
-        return "none"
-    return f"{value:.3f}" if limit is None else f"{value:.3f} ({limit:.3f})"
-
-
-def _ratio(value: float | None) -> str:
-    return "none" if value is None else f"{value:.1%}"
-
-
-def _insert(page: str, head: str) -> str:
-    match = _BODY.search(page)
-    if match is None:
-        raise ReportError(
-            "Evidently's page has no <body> after its <head>, so that the table of verdicts has no place; "
-            "pin evidently 0.7.23 or adapt platform_assets/monitoring/drift_page.py"
-        )
-    return page[: match.end()] + "\n" + head + page[match.end() :]
-
-
-def _plain_page(head: str, title: str) -> str:
-    return rendered("drift_page.html.j2", title=title, table=head)
