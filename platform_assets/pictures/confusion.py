@@ -55,28 +55,12 @@ def draw_confusion(
     shares = counts / np.maximum(totals, 1)[:, np.newaxis]
     labelled(axes, title, column_name, row_name, grid="none")
     for row, column in np.ndindex(high, wide):
-        shade = Rectangle(
-            (column - 0.5, row - 0.5), 1, 1, facecolor=BLUE, alpha=DARKEST * float(shares[row, column]), linewidth=0
-        )
-        frame = Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="none", edgecolor=LINE, linewidth=0.8)
-        axes.add_patch(shade)
-        axes.add_patch(frame)
-        if max(high, wide) > WORDS_UP_TO or (counts[row, column] == 0 and high > SHARES_UP_TO):
-            continue
-        has_share = max(high, wide) <= SHARES_UP_TO
-        size = 12 if max(high, wide) <= 3 else 9 if has_share else 7
-        place = {"ha": "center", "color": INK}
-        axes.text(
-            column,
-            row - (0.08 if has_share else 0),
-            count(int(counts[row, column])),
-            va="center",
-            fontsize=size,
-            **place,
-        )
-        if has_share and totals[row]:
-            words = f"{share(shares[row, column])} {of_row[row] if of_row else ''}".rstrip()
-            axes.text(column, row + 0.22, words, va="center", fontsize=8, ha="center", color=SOFT if wide > 3 else INK)
+        shade = DARKEST * float(shares[row, column])
+        axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=BLUE, alpha=shade, linewidth=0))
+        axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="none", edgecolor=LINE, linewidth=0.8))
+        if max(high, wide) <= WORDS_UP_TO and (counts[row, column] or high <= SHARES_UP_TO):
+            words = f"{share(shares[row, column])} {of_row[row] if of_row else ''}".rstrip() if totals[row] else ""
+            _write(axes, row, column, int(counts[row, column]), words, max(high, wide))
     axes.set_xlim(-0.5, wide - 0.5)
     axes.set_ylim(high - 0.5, -0.5)
     slanted = wide > 4 or max(map(len, columns)) > 16
@@ -86,3 +70,13 @@ def draw_confusion(
         for name, total in zip(rows, totals, strict=True)
     ]
     axes.set_yticks(range(high), names)
+
+
+def _write(axes: Any, row: int, column: int, rows: int, words: str, classes: int) -> None:
+    """The count, and the share below it where there is room."""
+    has_share = classes <= SHARES_UP_TO
+    size = 12 if classes <= 3 else 9 if has_share else 7
+    place = {"ha": "center", "va": "center"}
+    axes.text(column, row - (0.08 if has_share else 0), count(rows), fontsize=size, color=INK, **place)
+    if has_share and words:
+        axes.text(column, row + 0.22, words, fontsize=8, color=SOFT if classes > 3 else INK, **place)

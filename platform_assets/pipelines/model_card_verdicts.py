@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import CHAMPION
-from platform_assets.pictures.numbers import alike, readable, share
+from platform_assets.pictures.numbers import readable, share
 
 GOOD, BAD, WARN, PLAIN = "good", "bad", "warn", "plain"
 _MOVES = ("promoted", "rolled_back")
@@ -61,9 +61,9 @@ def _tightness(gate: Mapping[str, Any]) -> tuple[int, float]:
 
 
 def _spare(gate: Mapping[str, Any]) -> float | None:
-    """Distance of what was measured from its bound as a share of the bound; None where there are no two numbers."""
+    """Distance of what was measured from its bound as a share of the bound; None where there are no two numbers, or the bound is 0."""
     numbers = [float(value) for value in (gate.get("measured"), gate.get("bound")) if _is_number(value)]
-    return abs(numbers[0] - numbers[1]) / max(abs(numbers[1]), 1e-12) if len(numbers) == 2 else None
+    return abs(numbers[0] - numbers[1]) / abs(numbers[1]) if len(numbers) == 2 and numbers[1] else None
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
@@ -75,8 +75,8 @@ def _gate(gate: Mapping[str, Any]) -> dict[str, Any]:
     if gate.get("bypass"):
         verdict, colour, sign = "bypassed", WARN, "!"
     measured, bound, spare = cell(gate.get("measured")), cell(gate.get("bound")), _spare(gate)
-    if spare is not None:
-        measured, bound = alike([gate["measured"], gate["bound"]])
+    if measured == bound and spare:
+        measured, bound = f"{gate['measured']:.6g}", f"{gate['bound']:.6g}"
     return {
         "name": gate["name"].replace("_", " "),
         "verdict": verdict,
