@@ -14,7 +14,8 @@ WORDS_AT_MOST = 30
 def pages() -> ModuleType:
     """deploy/site/pages.py, which is no part of a package."""
     specification = importlib.util.spec_from_file_location("site_pages", ROOT / "deploy/site/pages.py")
-    assert specification and specification.loader
+    assert specification
+    assert specification.loader
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
