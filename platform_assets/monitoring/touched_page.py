@@ -6,11 +6,12 @@ Belongs here: the page, made of plain values. Does not belong here: finding out 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from platform_assets.monitoring.drift_page import rendered
+from platform_assets.pictures.pages import filled_in
 
-TEMPLATE = "touched_page.html.j2"
+TEMPLATE = Path(__file__).with_name("touched_page.html.j2")
 MOST_ROWS = 500
 """Predictions that the page lists; the CSV has all."""
 
@@ -23,6 +24,6 @@ def touched_page(document: Mapping[str, Any], made_at: str) -> str:
         made_at: when the page was made, ISO.
     """
     rows = sorted(document["by_features"], key=lambda row: (not row.get("flips"), row["request_id"]))
-    return rendered(
+    return filled_in(
         TEMPLATE, document=document, rows=rows[:MOST_ROWS], more=max(0, len(rows) - MOST_ROWS), made_at=made_at
     )
