@@ -38,6 +38,7 @@ from platform_assets.cli import (
     versions,
 )
 from platform_assets.cli.alerts import commands as alerts
+from platform_assets.cli.answer import AsJson, answering
 from platform_assets.cli.backup import app as backup_app
 from platform_assets.cli.completion import use_case_names
 from platform_assets.cli.features import commands as features
@@ -180,15 +181,33 @@ def init(
         str | None, typer.Option(help="Environment variable with the SQLAlchemy address of a database; needs --table.")
     ] = None,
     table: Annotated[str | None, typer.Option(help="Table or view of that database.")] = None,
-    label: Annotated[str | None, typer.Option(help="Column to predict; guessed when left out.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column to predict; asked for or guessed when left out.")] = None,
     force: Annotated[bool, typer.Option(help="Overwrite a declaration that is there.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Ask nothing: every guess holds, as without a terminal.")
+    ] = False,
+    answers: Annotated[
+        str | None, typer.Option(help="YAML file with answers, `question: answer`; what it has is not asked.")
+    ] = None,
+    tries: Annotated[
+        bool,
+        typer.Option(
+            "--try/--no-try", help="Train one model on a sample at the end, and say what the gates say of it."
+        ),
+    ] = True,
+    as_json: AsJson = False,
 ) -> None:
-    """Look at data and propose a use case, with every guess marked."""
-    from platform_assets.cli.console import fail_readably
-    from platform_assets.cli.init import looking_at, write_proposal
+    """Look at data, ask what it does not say, and write a use case with every answer and every guess marked. On a terminal it asks:
+    Enter takes the guess, a dash leaves a question open."""
+    from platform_assets.cli.ask import is_conversation
+    from platform_assets.cli.init import InitOptions, looking_at, start_use_case
+    from platform_assets.settings import home_folder
 
-    with fail_readably():
-        write_proposal(name, looking_at(path, from_sql, table), label, force)
+    source = f"--from {path}" if path is not None else f"--from-sql {from_sql} --table {table}"
+    asks = is_conversation() and not (yes or as_json)
+    options = InitOptions(label, force, answers, asks, tries)
+    with answering(as_json) as answer:
+        start_use_case(name, looking_at(path, from_sql, table), source, options, answer, home_folder())
 
 
 @app.command()

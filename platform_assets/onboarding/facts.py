@@ -20,7 +20,7 @@ from platform_assets.connectors.sql.inspection import undeclared_rows
 from platform_assets.connectors.written_forms import written
 from platform_assets.declaration.sections.columns import Column, ColumnType
 from platform_assets.onboarding.files import OnboardingError as OnboardingError
-from platform_assets.onboarding.files import find_files, format_of_files, read_file, separator_of
+from platform_assets.onboarding.files import encoding_of, find_files, format_of_files, read_file, separator_of
 from platform_assets.onboarding.naming import declared_names
 from platform_assets.onboarding.times import format_of, format_of_numbers, parts_of_a_time, read_as, widen
 
@@ -35,9 +35,9 @@ MISFIT_RATIO = 0.001
 
 _TYPES: tuple[ColumnType, ...] = ("int64", "float64", "datetime", "bool")
 _SIGNS = frozenset(
-    {"?", "-", "--", ".", "NA", "N/A", "n/a", "na", "#N/A", "null", "NULL", "None", "none", "NaN", "nan", "unknown"}
+    {"", "?", "-", "--", ".", "NA", "N/A", "n/a", "na", "#N/A", "null", "NULL", "None", "none", "NaN", "nan", "unknown"}
 )
-"""What stands for no value in a column of numbers."""
+"""What stands for no value in a column of numbers; the first is a cell of blanks alone."""
 _OF_TEXT: tuple[ColumnType, ...] = ("datetime", "bool")
 """What text may stand for where a source has types of its own."""
 _EXAMPLES = 3
@@ -103,6 +103,7 @@ class TableFacts:
         columns: facts, in order.
         complete: whether all rows were looked at; else some of all files.
         spans: first and last time of columns with times, of all rows, where only some were looked at.
+        rows: that there are, looked at or not; 0 where nobody counted.
     """
 
     origin: str
@@ -111,6 +112,7 @@ class TableFacts:
     columns: tuple[ColumnFacts, ...]
     complete: bool
     spans: Mapping[str, tuple[datetime, datetime]] = field(default_factory=dict)
+    rows: int = 0
 
     def column(self, name: str) -> ColumnFacts:
         """The facts of a column.
@@ -127,21 +129,31 @@ def look_at(path: str) -> TableFacts:
     Raises:
         OnboardingError: there is nothing, it cannot be read, it has no rows, or the files disagree about their columns.
     """
-    files = find_files(path)
+    return look_at_files(find_files(path), path)
+
+
+def look_at_files(files: Sequence[Path], path: str) -> TableFacts:
+    """Facts about files of one table, which a path names; their columns may stand in another order in each.
+
+    Raises:
+        OnboardingError: as `look_at`.
+    """
     format_ = format_of_files(files, path)
     frames: list[pl.DataFrame] = []
     rows = kept = 0
-    step, separator = 1, "comma"
+    step, separator, encoding = 1, "comma", "utf-8"
     spans: dict[str, tuple[datetime, datetime]] = {}
     for file in files:
-        if format_ == "csv" and not frames:
-            separator = separator_of(file)
-        frame = read_file(file, format_, separator)
-        if frames and frame.columns != frames[0].columns:
+        if format_ != "parquet" and not frames:
+            encoding = encoding_of(file)
+            separator = separator_of(file, encoding) if format_ == "csv" else separator
+        frame = read_file(file, format_, separator, encoding)
+        if frames and set(frame.columns) != set(frames[0].columns):
             raise OnboardingError(
                 f"{file} has the columns {', '.join(frame.columns)}, but {files[0]} has {', '.join(frames[0].columns)}. "
-                "Files of one table must agree: name those that do, with a glob."
+                "Files of one table must agree: name those that do, with a glob, or the folder of all of them."
             )
+        frame = frame.select(frames[0].columns) if frames else frame
         widen(spans, frame)
         rows += frame.height
         frames.append(_thinned(frame, step))
@@ -151,11 +163,12 @@ def look_at(path: str) -> TableFacts:
             kept = sum(each.height for each in frames)
     connector = {"kind": "files", "format": format_, "path": str(Path(path).absolute())}
     connector |= {"separator": separator} if separator != "comma" else {}
+    connector |= {"encoding": encoding} if encoding != "utf-8" else {}
     table = _table(path, connector, pl.concat(frames, how="vertical_relaxed"), complete=kept == rows)
     if table.complete:
-        return table
+        return replace(table, rows=rows)
     names = declared_names(frames[0].columns)
-    return replace(table, spans={names[name]: span for name, span in spans.items()})
+    return replace(table, rows=rows, spans={names[name]: span for name, span in spans.items()})
 
 
 def _thinned(frame: pl.DataFrame, step: int) -> pl.DataFrame:
@@ -223,6 +236,7 @@ def _facts(series: pl.Series, of_text: Sequence[ColumnType]) -> tuple[pl.Series,
         values, facts = _facts(without, of_text)
         return values, replace(facts, written={**facts.written, "missing": signs})
     values, type_, misfits = _typed(series, of_text)
+    values = values.fill_nan(None) if values.dtype == pl.Float64 and series.dtype != pl.String else values
     comma = _decimal_comma(series) if type_ == "string" and "float64" in of_text else {}
     if comma:
         column = Column.model_validate({"name": series.name, "type": "float64", "description": "", **comma})

@@ -6,24 +6,29 @@ here: facts (`facts.py`), or the text of that file (`proposal.py`).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import combinations
 from typing import cast
 
 import polars as pl
 
+from platform_assets.declaration.sections.categories import Category
 from platform_assets.declaration.tasks.registry import DECLARED_TASKS
-from platform_assets.onboarding.facts import MISFIT_RATIO, ColumnFacts, TableFacts
-from platform_assets.onboarding.labels import Guess, label_of, no_label, rank, task_of_label, with_binary_label
+from platform_assets.onboarding.facts import ColumnFacts, TableFacts
+from platform_assets.onboarding.keys import CHANGE_ME, TEXT_LENGTH, is_named_id, key_of
+from platform_assets.onboarding.labels import (
+    ROWS_OF_A_CLASS,
+    Guess,
+    label_of,
+    no_label,
+    rank,
+    task_of_label,
+    with_binary_label,
+)
 from platform_assets.onboarding.leaks import is_score, knows_label, parts_of_label
 
-CHANGE_ME = "change_me"
-"""Stands where nothing could be guessed: the declaration does not load until it is replaced."""
-ROW_ID = "row_id"
-"""Key of rows that have none: their place in their file."""
 TIME_WORDS = ("event_time", "timestamp", "created", "time", "date", "_at", "ts")
-ID_ENDINGS = ("_id", "_key", "_number", "_code", "_uuid")
 ENTITY_ENDINGS = ("_id", "_key", "_uuid")
 ENTITY_WORDS = frozenset(
     {
@@ -54,6 +59,7 @@ ENTITY_WORDS = frozenset(
         "product",
         "sku",
     }
+    | {"kunde", "kunden", "kundennummer", "kundennr", "konto", "maschine", "cliente", "cuenta"}
 )
 FEWEST_OF_AN_ENTITY = 20
 """A column with fewer values than this is a code or a category, whatever its name."""
@@ -63,8 +69,9 @@ ROWS_OF_A_DAY = 10
 """Days with fewer rows than this differ by chance."""
 WHOLE_DAY_RATIO = 0.8
 """A last day with fewer rows than this share of the usual is taken for one that was not over."""
-TEXT_LENGTH = 30
-"""Texts longer than this on average are taken for free text."""
+NOT_KNOWN_THEN = "not known at the time of the event, as was answered"
+MOST_CATEGORIES = 12
+"""A text of more values than this is not told apart by a feature for each."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,8 @@ class Guesses:
         last_day: of the data; None when no column is a time.
         splits: train_days, delay_days, test_days, folds; None when the history is too short for any.
         has_days_without_events: whether some days of the history have no row.
+        days_apart: usual distance of days with events.
+        categories: columns of names that are known at the event, of which each value is told apart.
         problems: what must be filled in or decided before a model can be trained.
     """
 
@@ -98,6 +107,8 @@ class Guesses:
     splits: tuple[int, int, int, int] | None
     problems: tuple[str, ...] = field(default=())
     has_days_without_events: bool = False
+    categories: tuple[str, ...] = ()
+    days_apart: int = 1
 
     @property
     def days(self) -> int:
@@ -120,25 +131,34 @@ def guess(table: TableFacts, label: str | None = None) -> Guesses:
     return guess_of(*with_binary_label(table, label))
 
 
-def guess_of(table: TableFacts, label: str | None) -> Guesses:
-    """As `guess`, of a table whose label is a number where it has two values."""
-    time, key, problems = _event_time(table), _key(table), []
+def guess_of(
+    table: TableFacts,
+    label: str | None,
+    event_time: str | None = None,
+    delay_days: int = 0,
+    unknown_then: Collection[str] = (),
+    outcome: str | None = None,
+) -> Guesses:
+    """As `guess`, of a table whose label is a number where it has two values, and with what somebody knows of it.
+
+    Args:
+        table: what was found.
+        label: the label's column, where it is known.
+        event_time: the column with the time of the event, where it is known.
+        delay_days: days after its event until a label is known.
+        unknown_then: columns that are not known at the event.
+        outcome: name of a binary label that another table carries; nothing of this table is the label then.
+    """
+    time, problems = _event_time(table) if event_time is None else Guess(event_time, "named"), list[str]()
     if time is None:
         time = Guess(CHANGE_ME, "no column is a time")
         problems.append(_no_time(table))
-    if key is None:
-        key = _pair(table, time.value)
-    if key is None and table.connector.get("kind") == "files":
-        why = "no column, nor any two, identify a row: its place in its file does, as long as files stay as they are"
-        key = (ROW_ID,), why
-    elif key is None:
-        key = (CHANGE_ME,), "no column, nor any two, identify a row"
-        problems.append(
-            "no column, nor any two together, identify a row: add an identifier to the data, or remove rows that are there "
-            "twice, and name it in `primary_key`"
-        )
-    label_guess = label_of(table, label, {time.value, *key[0]})
-    if label_guess is None:
+    key, problem = key_of(table, time.value)
+    problems += [problem] if problem else []
+    label_guess = label_of(table, label, {time.value, *key[0]}) if outcome is None else None
+    if outcome is not None:
+        pass
+    elif label_guess is None:
         problems.append(no_label(table, {time.value, *key[0]}))
     elif table.column(label_guess.value).distinct < 2:
         only = ", ".join(table.column(label_guess.value).examples) or "nothing"
@@ -146,31 +166,36 @@ def guess_of(table: TableFacts, label: str | None) -> Guesses:
             f"the label {label_guess.value} has one value only ({only}): there is nothing to learn from these rows"
         )
     task = "binary" if label_guess is None else task_of_label(table.column(label_guess.value))
-    left_out = _left_out(table, label_guess, task, {time.value, *key[0]})
+    left_out = _left_out(table, label_guess, task, {time.value, *key[0]}, unknown_then)
     aside = {item.value for item in left_out} | {time.value, *key[0]} | ({label_guess.value} if label_guess else set())
-    entities = _entities(table, aside - {item.value for item in left_out if "identifies" in item.why})
+    parts = set(key[0]) if len(key[0]) > 1 else set[str]()
+    entities = _entities(table, aside - parts - {item.value for item in left_out if "identifies" in item.why})
     names = [facts.name for facts in table.columns if facts.name not in aside]
     first, last = _days(table, time.value)
     length = 0 if first is None or last is None else (last - first).days + 1
     event_days = (
         0 if time.value not in table.frame.columns else table.frame[time.value].drop_nulls().dt.date().n_unique()
     )
-    splits = _splits(length, event_days)
+    splits = _splits(length, event_days, delay_days)
     if splits is None and length:
-        problems.append(f"the history has {length} days; folds need at least 8: bring more days")
+        needed = f"at least 8{f' beside the {delay_days} until a label is known' if delay_days else ''}"
+        problems.append(f"the history has {length} days; folds need {needed}: bring more days")
+    categories = tuple(name for name in names if table.column(name).type in ("string", "bool"))
     return Guesses(
         key,
         time,
         label_guess,
         task,
         entities,
-        tuple(names),
+        tuple(name for name in names if name not in categories),
         left_out,
         first,
         last,
         splits,
         tuple(problems),
         event_days < length,
+        categories,
+        _apart(length, event_days),
     )
 
 
@@ -213,53 +238,15 @@ def _no_time(table: TableFacts) -> str:
     )
 
 
-def _key(table: TableFacts) -> tuple[tuple[str, ...], str] | None:
-    first = table.columns[0].name
-    candidates = [facts for facts in _identifying(table) if facts.name == first or not _is_measured(facts)]
-    unique = [facts for facts in candidates if facts.distinct == facts.rows]
-    # Some rows that were delivered twice do not make an identifier less of one.
-    nearly = [
-        facts for facts in candidates if _is_named_id(facts.name) and facts.distinct >= (1 - MISFIT_RATIO) * facts.rows
-    ]
-    for group in (unique, nearly):
-        if group:
-            # `max` keeps the first of equals: what identifies a row tends to stand in front of what was measured.
-            best = max(group, key=lambda facts: (_is_named_id(facts.name), facts.mean_length <= TEXT_LENGTH))
-            twice = best.rows - best.distinct
-            text = f"{twice:,} of {best.rows:,} rows repeat a value and would go to quarantine"
-            return (best.name,), text if twice else "no value occurs twice"
-    return None
-
-
-def _is_measured(facts: ColumnFacts) -> bool:
-    """Whether whole numbers lie so far apart that they count or measure something, unless they are named like an identifier."""
-    if facts.type != "int64" or _is_named_id(facts.name) or facts.minimum is None or facts.maximum is None:
-        return False
-    return facts.maximum - facts.minimum > 10 * facts.rows
-
-
-def _pair(table: TableFacts, time: str) -> tuple[tuple[str, ...], str] | None:
-    candidates = [facts for facts in _identifying(table) if not _is_measured(facts)]
-    names = [facts.name for facts in sorted(candidates, key=lambda facts: -facts.distinct)][:6]
-    if time in table.frame.columns:
-        names.append(time)
-    for pair in combinations(names, 2):
-        if table.frame.select(pl.struct(pair).is_duplicated().any()).item() is False:
-            return pair, "no combination occurs twice"
-    return None
-
-
-def _identifying(table: TableFacts) -> list[ColumnFacts]:
-    return [facts for facts in table.columns if facts.type in ("int64", "string") and facts.nulls + facts.misfits == 0]
-
-
-def _left_out(table: TableFacts, label: Guess | None, task: str, used: set[str]) -> tuple[Guess, ...]:
+def _left_out(
+    table: TableFacts, label: Guess | None, task: str, used: set[str], unknown_then: Collection[str]
+) -> tuple[Guess, ...]:
     result = []
     parts = _parts_of_label(table, label, task, used)
     for facts in table.columns:
         if facts.name in used or (label is not None and facts.name == label.value):
             continue
-        why = _why_left_out(table, facts, label, task)
+        why = NOT_KNOWN_THEN if facts.name in unknown_then else _why_left_out(table, facts, label, task)
         if why is None and facts.name in parts:
             why = f"knows the label {label.value if label else ''} together with {', '.join(part for part in parts if part != facts.name)}"
         if why is not None:
@@ -288,11 +275,28 @@ def _why_left_out(table: TableFacts, facts: ColumnFacts, label: Guess | None, ta
         return "another time: use it in an expression"
     if facts.type == "string" and facts.mean_length > TEXT_LENGTH:
         return "free text"
-    if _is_named_id(facts.name) or (facts.type == "string" and facts.values is None):
+    if is_named_id(facts.name) or (facts.type == "string" and facts.values is None):
         return "identifies something"
-    if facts.type in ("string", "bool"):
+    if facts.type == "string" and not _is_told_apart(facts):
         return "no number: use it in an expression such as CASE WHEN ... THEN 1 ELSE 0 END"
     return None
+
+
+def values_told_apart(facts: ColumnFacts) -> tuple[bool | int | str, ...]:
+    """Of a column of names those values that get a feature each."""
+    return (True,) if facts.type == "bool" else tuple(facts.values or ())
+
+
+def _is_told_apart(facts: ColumnFacts) -> bool:
+    """Whether each value of a text can be a feature: few values, whose names stay apart."""
+    values = values_told_apart(facts)
+    if not 1 < len(values) <= MOST_CATEGORIES or facts.rows < ROWS_OF_A_CLASS * len(values):
+        return False
+    try:
+        Category(column=facts.name, description="", values=values)
+    except ValueError:
+        return False
+    return True
 
 
 def _entities(table: TableFacts, used: set[str]) -> tuple[Guess, ...]:
@@ -309,25 +313,26 @@ def _entities(table: TableFacts, used: set[str]) -> tuple[Guess, ...]:
     return tuple(entities)
 
 
-def _splits(days: int, event_days: int) -> tuple[int, int, int, int] | None:
+def _splits(days: int, event_days: int, delay: int) -> tuple[int, int, int, int] | None:
     """Train, delay, test days and folds that use at most half of the history, so that some days are left to go live.
 
     Where events lie far apart (a row for each year), lengths are multiples of the usual distance.
     """
-    apart = max(1, round(days / event_days)) if event_days else 1
+    apart = _apart(days, event_days)
+    left = 0.6 * days - 2 * delay
     for length in (28, 14, 7, 3, 2):
         for folds in (4, 3, 2, 1):
-            if apart * (2 * length + (folds - 1) * length + 1) <= 0.6 * days:
-                return apart * length, 0, apart * length, folds
-    return (2 * apart, 0, apart, 1) if days >= 8 * apart else None
+            if apart * (2 * length + (folds - 1) * length + 1) <= left:
+                return apart * length, delay, apart * length, folds
+    return (2 * apart, delay, apart, 1) if days >= 8 * apart + 2 * delay else None
 
 
-def _is_named_id(name: str) -> bool:
-    return name in ("id", "key", "uuid") or name.endswith(ID_ENDINGS)
+def _apart(days: int, event_days: int) -> int:
+    return max(1, round((days - 1) / (event_days - 1))) if event_days > 1 else 1
 
 
 def live_days(splits: tuple[int, int, int, int], days: int) -> int:
     """Length of the monitoring window: a week, less when the history is short, a test period where events lie far apart."""
-    train, _, test, folds = splits
+    train, delay, test, folds = splits
     longest = 7 if test <= 28 else test
-    return max(1, min(longest, days - train - test * folds - 2))
+    return max(1, min(longest, days - train - test * folds - 2 * delay - 2))

@@ -27,6 +27,10 @@ LABEL_WORDS = (
     "clicked",
     "survived",
     "income",
+    "betrug",
+    "fraude",
+    "ausfall",
+    "impago",
     "class",
     "y",
 )
@@ -198,7 +202,11 @@ def is_binary(facts: ColumnFacts) -> bool:
 def rank(name: str, words: Sequence[str]) -> int:
     """How early the first word that the name has stands in the list; 0 when it has none."""
     parts = name.split("_")
-    positions = [
-        position for position, word in enumerate(words) if (word in parts if word in WHOLE_WORDS else word in name)
-    ]
+    positions = [position for position, word in enumerate(words) if _has_word(name, parts, word)]
     return len(words) - min(positions) if positions else 0
+
+
+def _has_word(name: str, parts: Sequence[str], word: str) -> bool:
+    if word.endswith("_"):
+        return name.startswith(word)  # `tage_bis_meldung` says nothing of what is
+    return word in parts if word in WHOLE_WORDS else word in name

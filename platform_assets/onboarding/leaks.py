@@ -20,6 +20,7 @@ LEAK_R2 = 0.999
 """Columns that together explain this much of a number are taken for its parts."""
 _ROWS = 20_000
 _MOST_COLUMNS = 30
+_FEWEST_ABSENT = 20
 _SCORE_WORDS = frozenset(
     {
         "score",
@@ -48,6 +49,8 @@ def knows_label(frame: pl.DataFrame, facts: ColumnFacts, label: str, task: str) 
     """Whether the column alone gives the label away."""
     declared = DECLARED_TASKS[task]
     kind = pl.String if declared.has_classes else pl.Float64
+    if declared.has_decision and _tells_by_absence(frame[facts.name].is_null(), frame[label].cast(pl.Float64)):
+        return True
     rows = frame.select(pl.col(facts.name).alias("x"), pl.col(label).cast(kind).alias("y")).drop_nulls()
     if rows.height < 50 or rows["y"].n_unique() < 2:
         return False
@@ -61,6 +64,14 @@ def knows_label(frame: pl.DataFrame, facts: ColumnFacts, label: str, task: str) 
         auc = (float(ranks.filter(positive).sum()) - p * (p + 1) / 2) / (p * n)
         return max(auc, 1 - auc) > LEAK_AUC
     return abs(float(cast(float, rows.select(pl.corr("x", "y")).item() or 0.0))) > LEAK_AUC
+
+
+def _tells_by_absence(absent: pl.Series, label: pl.Series) -> bool:
+    """Whether a column has a value for one answer only: the reason for leaving of those who left."""
+    known = label.is_not_null()
+    without, having = label.filter(absent & known), label.filter(~absent & known)
+    enough = min(len(without), len(having)) >= _FEWEST_ABSENT
+    return enough and without.n_unique() == 1 and having.n_unique() == 1 and without[0] != having[0]
 
 
 def parts_of_label(frame: pl.DataFrame, numbers: list[str], label: str) -> tuple[str, ...]:

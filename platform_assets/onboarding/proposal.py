@@ -8,43 +8,61 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from types import MappingProxyType
 
 import polars as pl
 
 from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.tasks.registry import DECLARED_TASKS
-from platform_assets.onboarding.facts import ColumnFacts, TableFacts
-from platform_assets.onboarding.guesses import CHANGE_ME, ROW_ID, Guesses, live_days
+from platform_assets.onboarding.facts import TableFacts
+from platform_assets.onboarding.guesses import Guesses, live_days, values_told_apart
+from platform_assets.onboarding.interview import Understanding, is_leak, threshold_of
+from platform_assets.onboarding.keys import CHANGE_ME, ROW_ID
+from platform_assets.onboarding.labels import Guess
+from platform_assets.onboarding.source_text import (
+    ANSWER,
+    MARK,
+    key_name,
+    label_source,
+    quoted,
+    said,
+    sources,
+    yaml_name,
+)
 
-MARK = "guess:"
+_LENGTHS = (1, 7, 28)
+"""Lengths of windows in days, where there are events each day."""
+_LENGTHS_OF_PERIODS = (1, 3, 6)
+"""In distances of events, where they lie far apart."""
 
-_YAML_WORDS = frozenset({"on", "off", "yes", "no", "y", "n", "true", "false", "null"})
 
-
-def propose(name: str, table: TableFacts, guesses: Guesses) -> str:
+def propose(name: str, understanding: Understanding) -> str:
     """The text of a declaration that loads, as far as the data allows.
 
     Args:
         name: of the use case.
-        table: what was found.
-        guesses: what it probably means.
+        understanding: what data and answers mean.
     """
-    return "\n".join([*_head(name, table, guesses), *_source(table, guesses), *_rest(guesses, table), ""])
+    return "\n".join([*_head(name, understanding), *sources(understanding), *_rest(understanding), ""])
 
 
-def _head(name: str, table: TableFacts, guesses: Guesses) -> Iterator[str]:
+def _head(name: str, understanding: Understanding) -> Iterator[str]:
+    table, guesses = understanding.events.facts, understanding.guesses
     origin = f"{table.frame.height:,} rows of {table.origin}" + ("" if table.complete else ", evenly from more")
-    yield f"# Proposed from {origin}. Every line with `{MARK}` is yours to confirm or correct; then the marks may go."
+    given = any(answer.is_given for answer in understanding.answers.values())
+    confirmed = f" `{ANSWER}` is what somebody said." if given else ""
+    yield f"# Proposed from {origin}. Every line with `{MARK}` is yours to confirm or correct; then the marks may go.{confirmed}"
     for problem in guesses.problems:
         yield f"# To do: {problem}."
     yield "type: platform_assets.MlUseCase"
     yield ""
     yield "attributes:"
     yield f"  name: {name}"
-    yield f"  description: What is predicted, for whom, and what it is used for.  # {MARK} say it in your words"
-    yield f"  owner: team:{name.replace('_', '-')}  # {MARK} `team:name` or an e-mail address"
+    purpose, owner = understanding.value("purpose"), understanding.value("owner")
+    text = quoted(purpose) if purpose else "What is predicted, for whom, and what it is used for."
+    yield f"  description: {text}  {said(understanding, 'purpose', 'say it in your words')}"
+    who = quoted(owner) if owner else f"team:{name.replace('_', '-')}"
+    yield f"  owner: {who}  {said(understanding, 'owner', '`team:name` or an e-mail address')}"
     if guesses.first_day is None or guesses.last_day is None:
         yield f"  history: {{first_day: {CHANGE_ME}, last_day: {CHANGE_ME}}}  # {MARK} no days were found"
     else:
@@ -54,120 +72,45 @@ def _head(name: str, table: TableFacts, guesses: Guesses) -> Iterator[str]:
         )
 
 
-def _source(table: TableFacts, guesses: Guesses) -> Iterator[str]:
-    key, why = guesses.key
-    together = _key_of(guesses)
-    yield ""
-    yield "  sources:"
-    yield "    - name: events"
-    yield f"      description: What one row is.  # {MARK} say it in your words"
-    yield f"      connector: {{{', '.join(f'{name}: {json.dumps(value)}' for name, value in table.connector.items())}}}"
-    if guesses.has_days_without_events:
-        yield f"      calendar: any  # {MARK} some days have no row; weekdays and holidays can be named"
-    yield f"      primary_key: [{together or ', '.join(map(_name, key))}]  # {MARK} {why}"
-    yield f"      event_time: {_name(guesses.event_time.value)}  # {MARK} {guesses.event_time.why}"
-    yield "      columns:"
-    if key == (ROW_ID,):
-        yield f"        - {_computed_key(ROW_ID, 'source_position', 'source_line')}  # {MARK} a request names its row itself"
-    elif together:
-        yield f"        - {_computed_key(together, *key)}  # {MARK} {' and '.join(key)} together"
-    for facts in table.columns:
-        yield f"        - {_column(facts, guesses)}"
-
-
-def _column(facts: ColumnFacts, guesses: Guesses) -> str:
-    is_label = guesses.label is not None and facts.name == guesses.label.value
-    binary_label = is_label and DECLARED_TASKS[guesses.task].has_decision
-    fields = [f"name: {_name(facts.name)}", f"type: {'int8' if binary_label and facts.type == 'int64' else facts.type}"]
-    fields[1:1] = _delivery(facts)
-    fields.append(f"description: {json.dumps('Say what it means, with its unit')}")
-    why = []
-    if facts.nulls and facts.name not in guesses.key[0] and facts.name != guesses.event_time.value:
-        fields.append("nullable: true")
-        unused = ", and are not learned from" if is_label else ""
-        why.append(f"{facts.nulls:,} of {facts.rows:,} have no value{unused}")
-    if guesses.key[0] == (facts.name,):
-        fields.append("unique: true")
-        why.append(guesses.key[1])
-    if binary_label and facts.type == "int64":
-        fields.append("allowed: [0, 1]")
-        why.append("the only values found")
-    elif facts.type == "string" and facts.values is not None and facts.rows >= 20 * len(facts.values):
-        fields.append(f"allowed: [{', '.join(json.dumps(value) for value in facts.values)}]")
-        classes = is_label and DECLARED_TASKS[guesses.task].has_classes
-        why.append("the classes found, in the order of their probabilities" if classes else "the only values found")
-    elif facts.minimum is not None and facts.maximum is not None and facts.name not in guesses.key[0]:
-        fields += [f"{limit}: {_number(value)}" for limit, value in _bounds(facts.minimum, facts.maximum).items()]
-        why.append(f"found {facts.minimum:g} to {facts.maximum:g}")
-    if facts.hint:
-        why.append(facts.hint)
-    if facts.misfits:
-        why.append(f"{facts.misfits:,} cells do not fit and would go to quarantine")
-    return "{" + ", ".join(fields) + "}" + f"  # {MARK} {'; '.join(why) or 'every value has this type'}"
-
-
-def _key_of(guesses: Guesses) -> str:
-    """Name of the one column that stands for a key of two; nothing where the key is a column."""
-    return "row_key" if len(guesses.key[0]) > 1 else ""
-
-
-def _computed_key(name: str, *parts: str) -> str:
-    texts = [part if part.startswith("source_") else f'CAST(\\"{part}\\" AS VARCHAR)' for part in parts]
-    expression = f"CONCAT({texts[0]}, ':', {texts[1]})"
-    return (
-        f'{{name: {name}, type: string, unique: true, description: What identifies a row, expression: "{expression}"}}'
-    )
-
-
-def _delivery(facts: ColumnFacts) -> list[str]:
-    """How a column is delivered, where not under its own name and as its type is written."""
-    fields = []
-    if facts.delivered:
-        names = [json.dumps(name, ensure_ascii=False) for name in facts.delivered]
-        fields.append(f"from: {names[0] if len(names) == 1 else f'[{chr(44).join(names)}]'}")
-    fields += [f"{field}: {json.dumps(value, ensure_ascii=False)}" for field, value in facts.written.items()]
-    return fields
-
-
-def _bounds(lowest: float, highest: float) -> dict[str, float]:
-    """Zero as a limit where no value has the other sign; what else is too large or too small, the data does not say."""
-    if lowest >= 0:
-        return {"minimum": 0}
-    return {"maximum": 0} if highest <= 0 else {}
-
-
-def _number(value: float) -> str:
-    """A number that YAML reads as one: it takes 1e+07 for text."""
-    return f"{Decimal(repr(value)).normalize():f}"
-
-
-def _name(column: str) -> str:
-    """A column's name as YAML reads it back: `on`, `no` and `null` are no text unless they are quoted."""
-    return json.dumps(column) if column in _YAML_WORDS else column
-
-
 def _feature(column: str, used: frozenset[str]) -> tuple[str, str]:
     """Name and expression of a feature that is the column itself, quoted where SQL takes the name for its own."""
     try:
         if columns_of(column) == [column]:
-            return _name(column), _name(column)
+            return yaml_name(column), yaml_name(column)
     except (pl.exceptions.PolarsError, RuntimeError):
         pass
     name = f"{column}_value"
     return (name if name not in used else f"{name}_itself"), json.dumps(json.dumps(column))
 
 
-def _rest(guesses: Guesses, table: TableFacts) -> Iterator[str]:
+def _rest(understanding: Understanding) -> Iterator[str]:
+    guesses = understanding.guesses
     yield ""
-    yield "  events: events"
-    if guesses.label is None:
-        yield f"  label: {{source: events, column: {CHANGE_ME}}}  # {MARK} nothing looks like a label: name its column"
-    else:
-        yield f"  label: {{source: events, column: {_name(guesses.label.value)}}}  # {MARK} {guesses.label.why}"
+    yield f"  events: {understanding.events.name}"
+    yield from _label(understanding)
     yield from _entities(guesses)
-    yield from _features(guesses, table)
+    yield from _features(understanding)
     yield from _training(guesses)
-    yield from _serving(guesses, table)
+    yield from _serving(understanding)
+
+
+def _label(understanding: Understanding) -> Iterator[str]:
+    label, outcome = understanding.guesses.label, understanding.outcome
+    source = label_source(understanding)
+    if outcome is not None:
+        days = understanding.delay_days
+        comment = said(understanding, "known_after_days", "how late outcomes came in this data")
+        yield f"  label:  {said(understanding, 'label', outcome.why)}"
+        yield f"    source: {source}"
+        yield f"    column: {yaml_name(outcome.label)}"
+        yield f"    decided_at: {yaml_name(outcome.time)}"
+        yield f"    complete_after_days: {days}  {comment}"
+        if outcome.row_is_outcome:
+            yield f"    absent: 0  # {MARK} an event without a row is none, once its days are over"
+    elif label is None:
+        yield f"  label: {{source: {source}, column: {CHANGE_ME}}}  # {MARK} nothing looks like a label: name its column"
+    else:
+        yield f"  label: {{source: {source}, column: {yaml_name(label.value)}}}  {said(understanding, 'label', label.why)}"
 
 
 def _entities(guesses: Guesses) -> Iterator[str]:
@@ -177,7 +120,7 @@ def _entities(guesses: Guesses) -> Iterator[str]:
     yield "  entities:"
     for entity in guesses.entities:
         name = _entity_name(entity.value)
-        yield f"    - {{name: {name}, key: {_name(entity.value)}, description: Say what one is}}  # {MARK} {entity.why}"
+        yield f"    - {{name: {name}, key: {yaml_name(entity.value)}, description: Say what one is}}  # {MARK} {entity.why}"
 
 
 def _entity_name(key: str) -> str:
@@ -187,9 +130,11 @@ def _entity_name(key: str) -> str:
     return key
 
 
-def _features(guesses: Guesses, table: TableFacts) -> Iterator[str]:
-    days = guesses.days
-    lengths = [length for length in (1, 7, 28) if length <= days // 4] or [1]
+def _features(understanding: Understanding) -> Iterator[str]:
+    guesses, table = understanding.guesses, understanding.events.facts
+    days, apart = guesses.days, guesses.days_apart
+    wanted = _LENGTHS if apart == 1 else [periods * apart for periods in _LENGTHS_OF_PERIODS]
+    lengths = [length for length in wanted if length <= days // 4] or [apart]
     yield ""
     yield "  features:"
     yield "    - name: event_itself"
@@ -202,11 +147,19 @@ def _features(guesses: Guesses, table: TableFacts) -> Iterator[str]:
             f"        - {{name: {name}, expression: {expression}, description: Say what it means}}"
             f"  # {MARK} known at the event"
         )
-    if guesses.event_time.value in used and "hour_of_day_utc" not in used:
+    if _has_hours(table, guesses.event_time.value) and "hour_of_day_utc" not in used:
         hour = json.dumps(f'EXTRACT(HOUR FROM "{guesses.event_time.value}")')
         yield f"        - {{name: hour_of_day_utc, expression: {hour}, description: Hour of the event (UTC)}}  # {MARK} days have hours"
     for item in guesses.left_out:
-        yield f"        # {MARK} {item.value} is left out: {item.why}"
+        yield f"        # {_left_out(understanding, item)}"
+    if guesses.categories:
+        yield "      categories:"
+    for column in guesses.categories:
+        values = json.dumps(values_told_apart(table.column(column)), ensure_ascii=False)
+        yield (
+            f"        - {{column: {yaml_name(column)}, description: Say what it means, values: {values}}}"
+            f"  # {MARK} the values found, known at the event"
+        )
     number = next((name for name in guesses.features if table.column(name).type == "float64"), None)
     for entity in guesses.entities:
         name = _entity_name(entity.value)
@@ -220,9 +173,21 @@ def _features(guesses: Guesses, table: TableFacts) -> Iterator[str]:
         )
         if number is not None:
             yield (
-                f"        - {{name: {name}_mean_{number}, aggregate: mean, column: {_name(number)}, lengths_days: {lengths}, "
+                f"        - {{name: {name}_mean_{number}, aggregate: mean, column: {yaml_name(number)}, lengths_days: {lengths}, "
                 f"description: Mean {number}}}  # {MARK} the first number of an event"
             )
+
+
+def _left_out(understanding: Understanding, item: Guess) -> str:
+    mark = ANSWER if is_leak(item) and understanding.given("not_known_then") else MARK
+    return f"{mark} {item.value} is left out: {item.why}"
+
+
+def _has_hours(table: TableFacts, time: str) -> bool:
+    """Whether events have a time of day, and not the midnight that stands for a day."""
+    if time not in table.frame.columns:
+        return False
+    return table.frame[time].drop_nulls().dt.time().n_unique() > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,18 +248,19 @@ def _training(guesses: Guesses) -> Iterator[str]:
     )
 
 
-def _serving(guesses: Guesses, table: TableFacts) -> Iterator[str]:
+def _serving(understanding: Understanding) -> Iterator[str]:
+    guesses, table = understanding.guesses, understanding.events.facts
     label = guesses.label.value if guesses.label else None
-    leaks = {item.value for item in guesses.left_out if item.why.startswith(("knows", "this column is another"))}
+    leaks = {item.value for item in guesses.left_out if is_leak(item)}
     request = [facts.name for facts in table.columns if facts.name != label and facts.name not in leaks]
-    if (made := _key_of(guesses)) or guesses.key[0] == (ROW_ID,):
+    if (made := key_name(guesses)) or guesses.key[0] == (ROW_ID,):
         request.insert(0, made or ROW_ID)
     days = guesses.days
     yield ""
     yield "  serving:"
-    yield f"    request: [{', '.join(map(_name, request))}]  # {MARK} what is known when a prediction is asked for"
+    yield f"    request: [{', '.join(map(yaml_name, request))}]  # {MARK} what is known when a prediction is asked for"
     if DECLARED_TASKS[guesses.task].has_decision:
-        yield f"    decision: {{threshold: 0.5, above: act, below: pass}}  # {MARK} your words and your threshold"
+        yield from _decision(understanding)
         yield f"    unknown: review  # {MARK} what a request of somebody unknown gets: refuse, review or decide"
     else:
         yield f"    unknown: decide  # {MARK} what a request of somebody unknown gets: refuse or decide"
@@ -304,3 +270,16 @@ def _serving(guesses: Guesses, table: TableFacts) -> Iterator[str]:
     yield f"    window_days: {live_days(guesses.splits or (7, 0, 7, 1), days)}  # {MARK} a week, or what the history leaves"
     yield f"    min_rows: {max(20, min(500, table.frame.height // max(1, days)))}  # {MARK} the rows of a day, at most 500"
     yield f"    quality_metric: {metric}  # {MARK} the one that decides between candidates"
+
+
+def _decision(understanding: Understanding) -> Iterator[str]:
+    threshold = threshold_of(understanding)
+    if not threshold:
+        yield f"    decision: {{threshold: 0.5, above: act, below: pass}}  # {MARK} your words and your threshold"
+        return
+    missed, false_alarm = understanding.value("missed"), understanding.value("false_alarm")
+    yield "    decision:"
+    yield f"      threshold: {threshold}  # {ANSWER} {false_alarm} / ({false_alarm} + {missed}): an alarm saves more than it costs"
+    yield f"      above: act  # {MARK} your words"
+    yield f"      below: pass  # {MARK} your words"
+    yield f"      costs: {{missed: {missed}, false_alarm: {false_alarm}}}  {said(understanding, 'missed', 'as was answered')}"

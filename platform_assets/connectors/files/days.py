@@ -21,7 +21,7 @@ from platform_assets.connectors.delivery import day_range
 from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
 from platform_assets.connectors.files.of_days import DatedFile, dated_files, no_files_message, source_store
 from platform_assets.connectors.files.stores import FileStore, SourceFile
-from platform_assets.connectors.files.text_formats import TextRows, parse_csv, parse_json_lines
+from platform_assets.connectors.files.text_formats import TextRows, as_utf_8, parse_csv, parse_json_lines
 from platform_assets.connectors.written_forms import as_declared
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.delivered_columns import (
@@ -161,7 +161,7 @@ def _parse(source: Source, connector: FilesConnector, store: FileStore, file: So
         frame = pl.read_parquet(store.open(file), glob=False, hive_partitioning=False)
         nothing = pl.repeat(None, frame.height, dtype=pl.String, eager=True)
         return TextRows(frame, nothing, pl.int_range(1, frame.height + 1, dtype=pl.Int64, eager=True))
-    data = unpacked(store.data(file), file)
+    data = as_utf_8(unpacked(store.data(file), file), connector.encoding, where)
     if connector.format == "csv":
         return parse_csv(data, where, connector.separating_character)
     always = [name for column in source.columns if column.nullable for name in column.delivered_names]

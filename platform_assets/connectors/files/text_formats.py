@@ -91,6 +91,24 @@ def parse_json_lines(data: bytes, where: str, always: Sequence[str]) -> TextRows
     return _text_rows(columns, problems, lines)
 
 
+def as_utf_8(data: bytes, encoding: str, where: str) -> bytes:
+    """The bytes of a file in UTF-8, whatever encoding it is declared in.
+
+    Raises:
+        SourceError: If it is not in that encoding.
+    """
+    if encoding == "utf-8":
+        return data
+    try:
+        return data.decode(encoding).encode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SourceError(
+            f"{where}, line {line}: byte {data[error.start]:#04x} does not occur in {encoding}. Declare the connector's `encoding` as the "
+            "file is written."
+        ) from error
+
+
 def text_lines(data: bytes, where: str) -> Iterator[tuple[int, str]]:
     """Number and text of each line that is not blank, of a file in UTF-8.
 
@@ -221,5 +239,6 @@ def _decode(data: bytes, where: str) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise SourceError(
-            f"{where}, line {line}: byte {data[error.start]:#04x} is not UTF-8. Deliver the file in UTF-8."
+            f"{where}, line {line}: byte {data[error.start]:#04x} is not UTF-8. Declare the connector's `encoding`, or "
+            "deliver the file in UTF-8."
         ) from error

@@ -37,6 +37,10 @@ class FilesConnector(ConnectorDeclaration):
     separator: Literal["comma", "semicolon", "tab", "pipe"] = Field(
         default="comma", description="CSV only: what stands between cells."
     )
+    encoding: Literal["utf-8", "windows-1252", "latin-1", "utf-16"] = Field(
+        default="utf-8",
+        description="CSV and JSON lines: how characters are written. Spreadsheets of western Windows write windows-1252.",
+    )
     missing_hours: Literal["refuse", "allow"] = Field(
         default="refuse",
         description="With `{event_hour}`: whether a day is loaded when some of its hours have no file.",
@@ -77,6 +81,8 @@ class FilesConnector(ConnectorDeclaration):
         where = ("connector", "path")
         if self.separator != "comma" and self.format != "csv":
             yield ConnectorProblem(("connector", "separator"), self.separator, "is for `format: csv`")
+        if self.encoding != "utf-8" and self.format == "parquet":
+            yield ConnectorProblem(("connector", "encoding"), self.encoding, "is for `format: csv` and `jsonl`")
         dated = DatedPath(self.path)
         if self.incremental and dated.is_dated:
             message = "an incremental source takes every new file, whatever its day: write `*` for `{event_day}`"
