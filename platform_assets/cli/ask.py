@@ -8,6 +8,7 @@ A line is read and nothing is drawn over: it works over ssh, in an editor's shel
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -50,8 +51,7 @@ class Conversation:
         console.print()
         console.print(f"[bold]{escape(question.text)}[/]")
         if question.why:
-            guess = f"{question.default}: " if question.default else ""
-            console.print(f"  [dim]{escape(guess + question.why)}[/]")
+            console.print(f"  [dim]{escape(question.why)}[/]")
         self._show_choices(question)
         while True:
             typed = self._line(question)
@@ -64,7 +64,7 @@ class Conversation:
                 continue
             self.answers[question.key] = value
             write_answers(self.draft, self.answers)
-            return Answer(value, is_given=bool(value))
+            return Answer(value, is_given=bool(typed or question.default))
 
     def _show_choices(self, question: Question) -> None:
         if not question.choices:
@@ -74,5 +74,7 @@ class Conversation:
         console.print(f"  [dim]one of[/] {escape(shown)}{f' [dim]and {more} more[/]' if more > 0 else ''}")
 
     def _line(self, question: Question) -> str:
+        # Once polars has run a query, its handler lets the reading of a line go on after Ctrl-C, until the next Enter.
+        signal.siginterrupt(signal.SIGINT, True)
         default = f" [{question.default}]" if question.default else " (Enter to leave it open)"
         return str(typer.prompt(f"  {question.key}{default}", default=NOTHING, show_default=False)).strip()

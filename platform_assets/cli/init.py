@@ -144,7 +144,7 @@ class InitOptions:
 
 def start_use_case(
     name: str, look: Look, source: str, options: InitOptions, answer: CommandAnswer, home: Path
-) -> Proposal:
+) -> Proposal | None:
     """Show the data, ask, write the declaration, check it against the data and say what the gates would say.
 
     Args:
@@ -155,9 +155,11 @@ def start_use_case(
         answer: takes what is said.
         home: folder below which the page and the answers are kept.
 
+    Returns:
+        What was written; None where the person stopped before.
+
     Raises:
         OnboardingError: nothing can be proposed, an answer of the file cannot be used, or the declaration is there already.
-        typer.Exit: the person stopped.
     """
     target = target_of(name, options.force)
     known = read_answers(Path(options.answers)) if options.answers is not None else {}
@@ -173,9 +175,9 @@ def start_use_case(
     try:
         ask = answering_from(known, conversation.ask if options.asks else by_default)
         proposal = write_declaration(name, target, tables, ask, options.label)
-    except (typer.Abort, KeyboardInterrupt) as stopped:
-        console.print()
-        raise typer.Exit(_say_stopped(name, source, conversation, draft)) from stopped
+    except (typer.Abort, KeyboardInterrupt):
+        _say_stopped(name, source, conversation, draft)
+        return None
     page.write_text(data_page(name, proposal.understanding))
     _put(answer, proposal, page)
     show_understanding(proposal.understanding)
@@ -189,14 +191,14 @@ def start_use_case(
     return proposal
 
 
-def _say_stopped(name: str, source: str, conversation: Conversation, draft: Path) -> int:
+def _say_stopped(name: str, source: str, conversation: Conversation, draft: Path) -> None:
+    console.print()
     if not conversation.answers:
         console.print("stopped; nothing was answered and nothing was written")
     else:
         count = len(conversation.answers)
         console.print(f"stopped; {count} answers are kept in {draft}")
         console.print(f"go on: platform-assets init {name} {source} --answers {draft}")
-    return STOPPED
 
 
 def _try(use_case: UseCase, folder: Path, answer: CommandAnswer) -> None:

@@ -200,14 +200,16 @@ def init(
     """Look at data, ask what it does not say, and write a use case with every answer and every guess marked. On a terminal it asks:
     Enter takes the guess, a dash leaves a question open."""
     from platform_assets.cli.ask import is_conversation
-    from platform_assets.cli.init import InitOptions, looking_at, start_use_case
+    from platform_assets.cli.init import STOPPED, InitOptions, looking_at, start_use_case
     from platform_assets.settings import home_folder
 
     source = f"--from {path}" if path is not None else f"--from-sql {from_sql} --table {table}"
     asks = is_conversation() and not (yes or as_json)
     options = InitOptions(label, force, answers, asks, tries)
     with answering(as_json) as answer:
-        start_use_case(name, looking_at(path, from_sql, table), source, options, answer, home_folder())
+        written = start_use_case(name, looking_at(path, from_sql, table), source, options, answer, home_folder())
+    if written is None:
+        raise typer.Exit(STOPPED)
 
 
 @app.command()

@@ -136,7 +136,7 @@ def guess_of(
     label: str | None,
     event_time: str | None = None,
     delay_days: int = 0,
-    unknown_then: Collection[str] = (),
+    unknown_then: Collection[str] | None = None,
     outcome: str | None = None,
 ) -> Guesses:
     """As `guess`, of a table whose label is a number where it has two values, and with what somebody knows of it.
@@ -146,7 +146,7 @@ def guess_of(
         label: the label's column, where it is known.
         event_time: the column with the time of the event, where it is known.
         delay_days: days after its event until a label is known.
-        unknown_then: columns that are not known at the event.
+        unknown_then: columns that are not known at the event, and no others; None where nobody said.
         outcome: name of a binary label that another table carries; nothing of this table is the label then.
     """
     time, problems = _event_time(table) if event_time is None else Guess(event_time, "named"), list[str]()
@@ -239,16 +239,17 @@ def _no_time(table: TableFacts) -> str:
 
 
 def _left_out(
-    table: TableFacts, label: Guess | None, task: str, used: set[str], unknown_then: Collection[str]
+    table: TableFacts, label: Guess | None, task: str, used: set[str], unknown_then: Collection[str] | None
 ) -> tuple[Guess, ...]:
     result = []
     parts = _parts_of_label(table, label, task, used)
     for facts in table.columns:
         if facts.name in used or (label is not None and facts.name == label.value):
             continue
-        why = NOT_KNOWN_THEN if facts.name in unknown_then else _why_left_out(table, facts, label, task)
-        if why is None and facts.name in parts:
-            why = f"knows the label {label.value if label else ''} together with {', '.join(part for part in parts if part != facts.name)}"
+        leak = _why_a_leak(table, facts, label, task, parts)
+        if unknown_then is not None:
+            leak = (leak or NOT_KNOWN_THEN) if facts.name in unknown_then else None
+        why = "holds one value only" if facts.distinct <= 1 else leak or _why_left_out(facts)
         if why is not None:
             result.append(Guess(facts.name, why))
     return tuple(result)
@@ -264,13 +265,21 @@ def _parts_of_label(table: TableFacts, label: Guess | None, task: str, used: set
     return parts_of_label(table.frame, [name for name in numbers if name != label.value], label.value)
 
 
-def _why_left_out(table: TableFacts, facts: ColumnFacts, label: Guess | None, task: str) -> str | None:
-    if facts.distinct <= 1:
-        return "holds one value only"
+def _why_a_leak(
+    table: TableFacts, facts: ColumnFacts, label: Guess | None, task: str, parts: Collection[str]
+) -> str | None:
+    """Why nobody should learn from a column: it knows the label, or is what another model said."""
     if label is not None and knows_label(table.frame, facts, label.value, task):
         return f"knows the label {label.value}: probably its consequence, not known at the time of the event"
     if is_score(facts):
         return "this column is another model's score: say which model's, and learn from it only if that model answers before yours"
+    if facts.name in parts:
+        others = ", ".join(part for part in parts if part != facts.name)
+        return f"knows the label {label.value if label else ''} together with {others}"
+    return None
+
+
+def _why_left_out(facts: ColumnFacts) -> str | None:
     if facts.type in ("datetime", "date"):
         return "another time: use it in an expression"
     if facts.type == "string" and facts.mean_length > TEXT_LENGTH:

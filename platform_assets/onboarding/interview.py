@@ -140,7 +140,7 @@ def understand(tables: Sequence[FoundTable], ask: Ask, label: str | None = None)
         return asked[question.key].value
 
     events = _events(tables, put)
-    table, known = with_binary_label(events.facts, label if label != NOTHING else None)
+    table, known = with_binary_label(events.facts, label)
     first = guess_of(table, known)
     time = _event_time(table, first, put)
     first = guess_of(table, known, time) if time is not None else first
@@ -148,18 +148,18 @@ def understand(tables: Sequence[FoundTable], ask: Ask, label: str | None = None)
     others = [each for each in tables if each.name != events.name]
     outcomes = outcome_tables(events, first.key[0], first.event_time.value, others)
     outcome = None
-    if known is None:
+    if label is None:
         chosen = put(_label_question(table, first, outcomes))
         outcome = next((each for each in outcomes if each.choice == chosen), None)
-        if outcome is None and chosen != NOTHING:
-            table, known = with_binary_label(events.facts, chosen)
+        table, known = (events.facts, None) if outcome is not None else with_binary_label(events.facts, chosen or None)
     is_named = known is not None or outcome is not None
     delay = _delay(outcome, put) if is_named else 0
     name = outcome.label if outcome is not None else None
     guesses = guess_of(table, known, time, delay, outcome=name)
     if is_named:
         unknown = listed(put(_left_out_question(table, guesses, outcome)))
-        guesses = guess_of(table, known, time, delay, unknown, name)
+        if asked["not_known_then"].is_given:
+            guesses = guess_of(table, known, time, delay, unknown, name)
     guesses = _with_given_label(guesses, asked)
     if DECLARED_TASKS[guesses.task].has_decision and is_named:
         _costs(table, guesses, outcome, put)
@@ -226,7 +226,8 @@ def _label_question(table: TableFacts, guesses: Guesses, outcomes: Sequence[Outc
     columns = [facts.name for facts in table.columns if facts.name not in used and facts.type != "datetime"]
     best = max(outcomes, key=lambda item: item.row_is_outcome, default=None)
     text = "What is to be predicted? A column" + (", or a table that says what became of an event" if outcomes else "")
-    choices = (*(each.choice for each in outcomes), *columns)
+    few_first = sorted(columns, key=lambda name: table.column(name).distinct != 2)
+    choices = (*(each.choice for each in outcomes), *few_first)
     if guesses.label is None and best is not None:
         return Question("label", text, best.choice, best.why, choices)
     if guesses.label is not None:

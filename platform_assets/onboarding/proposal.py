@@ -139,15 +139,17 @@ def _features(understanding: Understanding) -> Iterator[str]:
     yield "  features:"
     yield "    - name: event_itself"
     yield "      description: What is known at the event."
-    yield "      rows:"
     used = frozenset(table.frame.columns)
+    has_hours = _has_hours(table, guesses.event_time.value) or not (guesses.features or guesses.categories)
+    if guesses.features or has_hours:
+        yield "      rows:"
     for column in guesses.features:
         name, expression = _feature(column, used)
         yield (
             f"        - {{name: {name}, expression: {expression}, description: Say what it means}}"
             f"  # {MARK} known at the event"
         )
-    if _has_hours(table, guesses.event_time.value) and "hour_of_day_utc" not in used:
+    if has_hours and guesses.event_time.value in used and "hour_of_day_utc" not in used:
         hour = json.dumps(f'EXTRACT(HOUR FROM "{guesses.event_time.value}")')
         yield f"        - {{name: hour_of_day_utc, expression: {hour}, description: Hour of the event (UTC)}}  # {MARK} days have hours"
     for item in guesses.left_out:

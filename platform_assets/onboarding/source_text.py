@@ -35,7 +35,7 @@ def said(understanding: Understanding, key: str, why: str) -> str:
     answer = understanding.answers.get(key)
     if answer is None or not answer.is_given or not answer.value:
         return f"# {MARK} {why}"
-    return f"# {ANSWER} {understanding.questions[key].rstrip('?')}? {answer.value}"
+    return f"# {ANSWER} {understanding.questions[key].partition('?')[0]}? {answer.value}"
 
 
 def quoted(text: str) -> str:
@@ -62,7 +62,7 @@ def label_source(understanding: Understanding) -> str:
 
 
 def _connector(fields: Mapping[str, str]) -> str:
-    return f"      connector: {{{', '.join(f'{name}: {json.dumps(value)}' for name, value in fields.items())}}}"
+    return f"      connector: {{{', '.join(f'{name}: {json.dumps(value, ensure_ascii=False)}' for name, value in fields.items())}}}"
 
 
 def _events(understanding: Understanding) -> Iterator[str]:
@@ -176,7 +176,7 @@ def _column(facts: ColumnFacts, guesses: Guesses, is_label: bool = False) -> str
         fields.append("allowed: [0, 1]")
         why.append("the only values found")
     elif facts.type == "string" and facts.values is not None and facts.rows >= 20 * len(facts.values):
-        fields.append(f"allowed: [{', '.join(json.dumps(value) for value in facts.values)}]")
+        fields.append(f"allowed: [{', '.join(quoted(str(value)) for value in facts.values)}]")
         classes = is_label and DECLARED_TASKS[guesses.task].has_classes
         why.append("the classes found, in the order of their probabilities" if classes else "the only values found")
     elif facts.minimum is not None and facts.maximum is not None and facts.name not in guesses.key[0]:

@@ -32,7 +32,8 @@ def proposal(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copyfile(SHIPPED / f"{month}.csv", folder / "files" / f"{month}.csv")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(platform_assets, "__file__", str(folder / "__init__.py"))  # proposals stand beside the use cases
-        words = ["init", "rides", "--from", str(folder / "files"), "--label", "rentals"]
+        patch.setenv("PLATFORM_ASSETS_HOME", str(folder / "home"))
+        words = ["init", "rides", "--from", str(folder / "files"), "--label", "rentals", "--no-try"]
         result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     assert "platform-assets run rides" in " ".join(result.output.split())
