@@ -47,6 +47,8 @@ from benchmarks.ingest.topic import measure_ingest
 from benchmarks.lake.crashes import measure_crashes
 from benchmarks.lake.faults import measure_faults
 from benchmarks.ledger.topic import measure_ledger
+from benchmarks.onboarding.topic import TITLE as ONBOARDING_TITLE
+from benchmarks.onboarding.topic import measure_onboarding
 from benchmarks.online.topic import measure_online
 from benchmarks.parity.topic import measure_parity
 from benchmarks.point_in_time.topic import measure_point_in_time
@@ -154,6 +156,7 @@ TOPICS: dict[str, tuple[str, Measure]] = {
         "Bad models and the gates",
         lambda size, log: measure_model_gates(log, seeds=size.model_seeds, good_seeds=size.good_models),
     ),
+    "onboarding": (ONBOARDING_TITLE, lambda size, log: measure_onboarding(log, size.team_folders)),
     "changes": (CHANGES_TITLE, lambda size, log: measure_changes(log, size.planted_changes)),
     "champion": ("No worse than the champion", lambda size, log: measure_champion_comparison(log, count=size.weeks)),
     "verdicts": ("Good versions that are stopped", lambda size, log: measure_false_stops(log, size.rollouts)),

@@ -83,6 +83,7 @@ class Size:
         busy_events: of one entity.
         forecast_days: whose runs are forecast.
         planted_changes: bad ones, and good ones.
+        team_folders: from whose files somebody new begins.
     """
 
     scale: Mapping[str, Any]
@@ -127,6 +128,7 @@ class Size:
     busy_events: int = 1_000_000
     forecast_days: int = 14
     planted_changes: int = 100
+    team_folders: int = 3
 
 
 FULL = Size({})
@@ -152,6 +154,7 @@ QUICK = Size(
     moves=6,
     reproduced=2,
     planted_changes=3,
+    team_folders=1,
     on_a_cluster=FEW_ON_A_CLUSTER,
     other_worlds=OTHER_SEEDS[:1],
     trained_rows=400_000,

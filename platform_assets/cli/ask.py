@@ -18,7 +18,7 @@ from rich.markup import escape
 from platform_assets.cli.console import console
 from platform_assets.onboarding.answers import write_answers
 from platform_assets.onboarding.facts import OnboardingError
-from platform_assets.onboarding.interview import NOTHING, Answer, Question, usable
+from platform_assets.onboarding.interview import NOTHING, Question, Reply, usable
 
 _SHOWN = 12
 """Choices that stand on the screen; any other may be typed."""
@@ -42,7 +42,7 @@ class Conversation:
         self.draft = draft
         self.answers: dict[str, str] = dict(known)
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: Question) -> Reply:
         """Put a question until its answer can be used; Enter takes the guess.
 
         Raises:
@@ -64,7 +64,7 @@ class Conversation:
                 continue
             self.answers[question.key] = value
             write_answers(self.draft, self.answers)
-            return Answer(value, is_given=bool(typed or question.default))
+            return Reply(value, is_given=bool(typed or question.default))
 
     def _show_choices(self, question: Question) -> None:
         if not question.choices:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from platform_assets.members import meant_and_known
 from platform_assets.onboarding.facts import OnboardingError
-from platform_assets.onboarding.interview import Answer, Ask, Question, usable
+from platform_assets.onboarding.interview import Ask, Question, Reply, usable
 
 KEYS = (
     "events",
@@ -67,17 +67,17 @@ def answering_from(answers: Mapping[str, str], otherwise: Ask) -> Ask:
         otherwise: asks what the file does not answer.
     """
 
-    def ask(question: Question) -> Answer:
+    def ask(question: Question) -> Reply:
         if question.key in answers:
-            return Answer(usable(question, answers[question.key]), is_given=True)
+            return Reply(usable(question, answers[question.key]), is_given=True)
         return otherwise(question)
 
     return ask
 
 
-def by_default(question: Question) -> Answer:
+def by_default(question: Question) -> Reply:
     """What holds when nobody is asked."""
-    return Answer(question.default, is_given=False)
+    return Reply(question.default, is_given=False)
 
 
 def _text(value: object) -> str:

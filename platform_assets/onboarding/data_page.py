@@ -11,6 +11,7 @@ from html import escape
 
 import polars as pl
 
+from platform_assets.declaration.tasks.registry import DECLARED_TASKS
 from platform_assets.onboarding.interview import Understanding
 from platform_assets.onboarding.roles import KEY, LABEL, LEAK, TIME, ColumnRole, doubled_rows, roles_of
 
@@ -72,7 +73,7 @@ def _share(understanding: Understanding) -> str:
     if understanding.outcome is not None:
         return f", {understanding.outcome.rows:,} rows"
     guesses = understanding.guesses
-    if guesses.label is None or guesses.task != "binary":
+    if guesses.label is None or not DECLARED_TASKS[guesses.task].has_decision:
         return ""
     values = understanding.events.facts.frame[guesses.label.value].drop_nulls().cast(pl.Float64)
     share = float(values.sum()) / max(1, len(values))

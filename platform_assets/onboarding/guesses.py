@@ -156,15 +156,7 @@ def guess_of(
     key, problem = key_of(table, time.value)
     problems += [problem] if problem else []
     label_guess = label_of(table, label, {time.value, *key[0]}) if outcome is None else None
-    if outcome is not None:
-        pass
-    elif label_guess is None:
-        problems.append(no_label(table, {time.value, *key[0]}))
-    elif table.column(label_guess.value).distinct < 2:
-        only = ", ".join(table.column(label_guess.value).examples) or "nothing"
-        problems.append(
-            f"the label {label_guess.value} has one value only ({only}): there is nothing to learn from these rows"
-        )
+    problems += [] if outcome is not None else _label_problems(table, label_guess, {time.value, *key[0]})
     task = "binary" if label_guess is None else task_of_label(table.column(label_guess.value))
     left_out = _left_out(table, label_guess, task, {time.value, *key[0]}, unknown_then)
     aside = {item.value for item in left_out} | {time.value, *key[0]} | ({label_guess.value} if label_guess else set())
@@ -197,6 +189,15 @@ def guess_of(
         categories,
         _apart(length, event_days),
     )
+
+
+def _label_problems(table: TableFacts, label: Guess | None, used: set[str]) -> list[str]:
+    if label is None:
+        return [no_label(table, used)]
+    if table.column(label.value).distinct >= 2:
+        return []
+    only = ", ".join(table.column(label.value).examples) or "nothing"
+    return [f"the label {label.value} has one value only ({only}): there is nothing to learn from these rows"]
 
 
 def _days(table: TableFacts, time: str) -> tuple[date | None, date | None]:

@@ -60,7 +60,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     """What holds.
 
     Attributes:
@@ -72,7 +72,7 @@ class Answer:
     is_given: bool
 
 
-Ask = Callable[[Question], Answer]
+Ask = Callable[[Question], Reply]
 """Puts a question and returns an answer that can be used."""
 
 
@@ -94,7 +94,7 @@ class Understanding:
     guesses: Guesses
     outcome: OutcomeTable | None
     delay_days: int
-    answers: Mapping[str, Answer]
+    answers: Mapping[str, Reply]
     questions: Mapping[str, str]
     tables: tuple[FoundTable, ...] = field(default=())
 
@@ -131,7 +131,7 @@ def understand(tables: Sequence[FoundTable], ask: Ask, label: str | None = None)
     Raises:
         OnboardingError: the named label is not there.
     """
-    asked: dict[str, Answer] = {}
+    asked: dict[str, Reply] = {}
     questions: dict[str, str] = {}
 
     def put(question: Question) -> str:
@@ -181,7 +181,7 @@ def understand(tables: Sequence[FoundTable], ask: Ask, label: str | None = None)
     return Understanding(replace(events, facts=table), guesses, outcome, delay, asked, questions, found)
 
 
-def _with_given_label(guesses: Guesses, asked: Mapping[str, Answer]) -> Guesses:
+def _with_given_label(guesses: Guesses, asked: Mapping[str, Reply]) -> Guesses:
     """The reason of a label that was chosen among others is not that it stood on the command line."""
     label, answer = guesses.label, asked.get("label")
     if label is None or answer is None or label.why != "named on the command line":

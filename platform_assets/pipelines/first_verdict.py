@@ -21,7 +21,7 @@ from platform_assets.connectors.access import Access
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import Source, UseCase
-from platform_assets.declaration.sections.connectors.files import SEPARATORS, FilesConnector
+from platform_assets.declaration.sections.connectors.files import SEPARATORS
 from platform_assets.evaluation.gates.judging import judge
 from platform_assets.evaluation.gates.verdict import Verdict
 from platform_assets.evaluation.judged_model import alone
@@ -203,45 +203,46 @@ def _thinned(use_case: UseCase, scratch: Path, most_rows: int) -> tuple[UseCase,
     Raises:
         OnboardingError: a file cannot be read.
     """
-    connector = use_case.event_source.connector
-    if not isinstance(connector, FilesConnector) or "{" in connector.path or "://" in connector.path:
-        return use_case, 1
-    files = find_files(connector.path) if Path(connector.path).is_absolute() else []
-    rows = sum(_rows_of(connector, file) for file in files)
+    fields = use_case.event_source.connector.model_dump(mode="json")
+    path, form = fields.get("path", ""), fields.get("format", "")
+    if "encoding" not in fields or not Path(path).is_absolute() or "{" in path:
+        return use_case, 1  # no files, or of days: a run takes them as they come
+    files = find_files(path)
+    rows = sum(_rows_of(fields, file) for file in files)
     if rows <= most_rows:
         return use_case, 1
     every = -(-rows // most_rows)
     copies = scratch / "sample"
     copies.mkdir()
     for number, file in enumerate(files):
-        frame = read_file(file, connector.format, connector.separator, connector.encoding).gather_every(every)
-        _write(frame, copies / f"{number:05d}.{connector.format}", connector)
-    return _with_path(use_case, connector, f"{copies}/*.{connector.format}"), every
+        frame = read_file(file, form, fields["separator"], fields["encoding"]).gather_every(every)
+        _write(frame, copies / f"{number:05d}.{form}", fields)
+    return _with_path(use_case, path, f"{copies}/*.{form}"), every
 
 
-def _rows_of(connector: FilesConnector, file: Path) -> int:
+def _rows_of(fields: Mapping[str, Any], file: Path) -> int:
     try:
-        if connector.format == "parquet":
+        if fields["format"] == "parquet":
             return int(pl.scan_parquet(file).select(pl.len()).collect().item())
     except (OSError, pl.exceptions.PolarsError) as error:
         raise OnboardingError(f"{file} cannot be read as parquet: {error}") from error
-    return read_file(file, connector.format, connector.separator, connector.encoding).height
+    return read_file(file, fields["format"], fields["separator"], fields["encoding"]).height
 
 
-def _write(frame: pl.DataFrame, path: Path, connector: FilesConnector) -> None:
-    if connector.format == "parquet":
+def _write(frame: pl.DataFrame, path: Path, fields: Mapping[str, Any]) -> None:
+    if fields["format"] == "parquet":
         frame.write_parquet(path)
-    elif connector.format == "csv":
-        frame.write_csv(path, separator=SEPARATORS[connector.separator])
+    elif fields["format"] == "csv":
+        frame.write_csv(path, separator=SEPARATORS[fields["separator"]])
     else:
         frame.write_ndjson(path)
 
 
-def _with_path(use_case: UseCase, connector: FilesConnector, path: str) -> UseCase:
+def _with_path(use_case: UseCase, before: str, path: str) -> UseCase:
     """The same declaration, with every source that reads these files reading others."""
     document: dict[str, Any] = use_case.model_dump(mode="json")
     sources: Sequence[dict[str, Any]] = document["sources"]
     for source in sources:
-        if source["connector"].get("path") == connector.path:
+        if source["connector"].get("path") == before:
             source["connector"] |= {"path": path, "encoding": "utf-8"}
     return UseCase.model_validate(document)

@@ -8,13 +8,23 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
+
+ELSEWHERE = """
+import sys, platform_assets
+platform_assets.__file__ = sys.argv.pop(1)
+from platform_assets.cli import app
+sys.argv[0] = "platform-assets"
+app()
+"""
+"""`platform-assets` with its use cases in another folder, beside the file that is its first argument."""
 
 
 class TerminalError(AssertionError):
@@ -77,6 +87,21 @@ class Terminal:
         shown = self.screen[self._seen : place + len(text)]
         self._seen = place + len(text)
         return shown
+
+    def prompts(self, pattern: re.Pattern[str], seconds: float = 300) -> Iterator[re.Match[str]]:
+        """Each prompt that the screen ends with, until the command is over; what is typed in between answers it.
+
+        Raises:
+            TerminalError: the command went on for longer without one.
+        """
+        end = time.monotonic() + seconds
+        while self._read(0.2):
+            found = pattern.search(self.screen.replace("\r", ""), self._seen)
+            if found is not None:
+                self._seen = found.end()
+                yield found
+            elif time.monotonic() > end:
+                raise TerminalError(f"no prompt; the screen ends with:\n{self.screen[-3000:]}")
 
     def type(self, keys: str) -> None:
         """Type keys; a line ends with a line feed."""

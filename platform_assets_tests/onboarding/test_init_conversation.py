@@ -15,16 +15,7 @@ from platform_assets.declaration import load_use_case
 from platform_assets.pipelines.first_verdict import first_verdict
 from platform_assets.testing.child_process import ROOT
 from platform_assets.testing.team_folders import claims
-from platform_assets.testing.terminal import Terminal
-
-COMMAND = """
-import sys, platform_assets
-platform_assets.__file__ = sys.argv.pop(1)
-from platform_assets.cli import app
-sys.argv[0] = "platform-assets"
-app()
-"""
-"""The command with its use cases in another folder, beside the file that is named first."""
+from platform_assets.testing.terminal import ELSEWHERE, Terminal
 
 
 @pytest.fixture
@@ -44,7 +35,7 @@ def on_a_terminal(tmp_path: Path, *words: str) -> Terminal:
         "PLATFORM_ASSETS_HOME": str(tmp_path / "home"),
     }
     beside = str(tmp_path / "__init__.py")
-    return Terminal([sys.executable, "-c", COMMAND, beside, "init", *words], environment, str(tmp_path))
+    return Terminal([sys.executable, "-c", ELSEWHERE, beside, "init", *words], environment, str(tmp_path))
 
 
 def test_on_a_terminal_it_asks_again_and_writes_what_was_said_with_its_question(tmp_path: Path, files: Path) -> None:

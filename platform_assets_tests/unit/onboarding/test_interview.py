@@ -11,7 +11,7 @@ from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.onboarding.answers import answering_from, by_default, read_answers, write_answers
 from platform_assets.onboarding.data_page import data_page
 from platform_assets.onboarding.facts import OnboardingError
-from platform_assets.onboarding.interview import Answer, Question, Understanding, understand, usable
+from platform_assets.onboarding.interview import Question, Reply, Understanding, understand, usable
 from platform_assets.onboarding.tables import tables_at
 from platform_assets.testing.team_folders import TEAM_FOLDERS, TeamFolder
 
@@ -152,7 +152,7 @@ def test_answers_are_kept_and_read_again(tmp_path: Path) -> None:
 def test_every_question_has_an_answer_that_holds_when_nobody_gives_one(written: Mapping[str, Path]) -> None:
     asked: list[Question] = []
 
-    def ask(question: Question) -> Answer:
+    def ask(question: Question) -> Reply:
         asked.append(question)
         return by_default(question)
 

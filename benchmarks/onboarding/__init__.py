@@ -1,0 +1,1 @@
+"""From a team's folder of files to the verdict of the gates."""
