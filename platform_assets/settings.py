@@ -22,6 +22,7 @@ from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.serving_home import LogFormat
 from platform_assets.extras import NEEDED_BY_SETTINGS, ExtraMissing, NeededExtra, require_extras
 from platform_assets.members import nearest
+from platform_assets.monitoring.open_lineage.delivery import OpenLineageAddress
 from platform_assets.recovery.settings import BackupSettings
 from platform_assets.secret_sources.base import SourceSettings
 from platform_assets.secret_sources.errors import SourceMisconfigured
@@ -228,6 +229,9 @@ class Settings(BaseModel):
         description="File with the time that what is due is judged by, for worlds that are simulated; the machine's time when not set.",
     )
     otlp: OtlpEndpoint | None = Field(default=None, description="OTLP receiver over HTTP that traces go to, if any.")
+    openlineage: OpenLineageAddress | None = Field(
+        default=None, description="Where OpenLineage events go, if anywhere."
+    )
     log_format: LogFormat = Field(default="text", description="Format of services' and programs' own messages.")
     alertmanager: str | None = Field(
         default=None,
@@ -250,18 +254,13 @@ class Settings(BaseModel):
     )
     scratch: Path = Field(description="Folder for what waits between two stages of a backfill in shards.")
     training_workers: int | None = Field(
-        default=None,
-        ge=1,
-        le=256,
-        description="Processes that fit a network together, in place of the `workers` that its learner declares.",
+        default=None, ge=1, le=256, description="Processes that fit a network, in place of its learner's `workers`."
     )
     replayed_requests: int = Field(
         default=4000, ge=1, description="About how many live requests `platform-assets run` replays over all live days."
     )
     price_sheet: str = Field(
-        default="own",
-        min_length=1,
-        description="Prices that costs are shown with: a sheet that comes along, or a YAML file.",
+        default="own", min_length=1, description="Sheet that costs are priced by: one that comes along, or a file."
     )
     object_store: dict[str, str] = Field(
         default_factory=dict,
@@ -333,6 +332,7 @@ class Settings(BaseModel):
             "automation": value("automation", "on"),
             "simulated_clock": value("simulated_clock", "") or None,
             "otlp": value("otlp", "") or None,
+            "openlineage": value("openlineage", "") or None,
             "log_format": value("log_format", "text"),
             "alertmanager": value("alertmanager", "") or None,
             "alert_receivers": _parsed("alert_receivers", value("alert_receivers", "{}")),

@@ -16,6 +16,7 @@ from platform_assets.installation import Installation
 from platform_assets.orchestration.assets.recovery import recovery_definitions
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.kubernetes.watch import start_watch
+from platform_assets.orchestration.open_lineage_sensor import lineage_sensor
 from platform_assets.orchestration.resources.build import build_executor, build_resources
 from platform_assets.orchestration.run_traces import trace_sensor
 from platform_assets.orchestration.sensors import sensor_status
@@ -54,6 +55,7 @@ def installed_definitions(
         sensors=[
             *([start_watch(on)] if settings.executor == "kubernetes" else []),
             *([trace_sensor(settings.otlp, on)] if settings.otlp is not None else []),
+            *([lineage_sensor(installation, settings.openlineage, on)] if settings.openlineage is not None else []),
         ],
     )
     if settings.backup is not None:
