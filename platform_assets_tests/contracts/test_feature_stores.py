@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 
 from platform_assets.connectors.access import Access
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.sections.feature_stores import Databricks
 from platform_assets.features.feature_stores.base import (
     FeatureStoreAway,
@@ -32,6 +34,7 @@ from platform_assets.features.feature_stores.unity_catalog import UnityCatalog
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.pipelines.publish_features import publish_features
+from platform_assets.pipelines.steps import data
 from platform_assets.testing.declare import declare
 from platform_assets.testing.feature_store_suite import FIRST_DAY, FeatureStoreSuite, small_rows, small_table
 from platform_assets.testing.folder_feature_store import FolderFeatureStore, open_store
@@ -187,6 +190,17 @@ def test_a_day_is_published_in_a_store_of_ones_own(tmp_path: Path) -> None:
     store, table = FolderFeatureStore(tmp_path / "published"), PublishedTable.of_view(use_case, view, "")
     assert store.read_day(table, DAY).sort("visit")["speed"].to_list() == [3.5, None]
     assert table.key == ("visit",)
+
+
+def test_a_step_without_dagster_publishes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_case = parked("custom", custom_feature_store=FOLDER | {"settings": {"folder": str(tmp_path / "published")}})
+    catalog, [view] = computed(use_case, tmp_path), use_case.features
+    done = SimpleNamespace(completeness={}, rows=2, commit=SimpleNamespace(version=0), carried_state="used")
+    monkeypatch.setattr(data, "compute_features", lambda *given: done)
+    context: Any = SimpleNamespace(use_case=use_case, catalog=catalog, installation=SimpleNamespace(capacity=None))
+    result = data.compute_view(context, view.table, DayRange(DAY, DAY))
+    assert result.facts["published_in"] == f"custom: parking_{view.table}"
+    assert (tmp_path / "published" / f"parking_{view.table}" / f"{DAY}.parquet").exists()
 
 
 def test_a_store_that_shows_other_rows_is_red(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

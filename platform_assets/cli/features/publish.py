@@ -30,7 +30,7 @@ def publish_tables(name: str, views: list[str], first: date | None, last: date |
 
     [declared] = declared_use_cases(name)
     use_case = declared.use_case
-    known = {view.name: view for view in use_case.features}
+    known = {view.name: view for view in use_case.stored_views}
     for view in views:
         if view not in known:
             raise UnknownName(f"use case {name!r} has no view {view!r}; {meant_and_known(view, known)}")

@@ -13,8 +13,10 @@ from platform_assets.declaration.days import DayRange
 from platform_assets.pipelines.compute_features import compute_features
 from platform_assets.pipelines.ingest import ingest
 from platform_assets.pipelines.publish import publish
+from platform_assets.pipelines.publish_features import publish_features
 from platform_assets.pipelines.refresh_online_store import refresh_online_store
 from platform_assets.pipelines.steps.base import StepCheck, StepContext, StepResult, day_of_step, days_of_step
+from platform_assets.settings import source_access
 
 SHOWN = 3
 
@@ -54,9 +56,13 @@ def publish_source(context: StepContext, table: str, days: DayRange | None) -> S
 def compute_view(context: StepContext, table: str, days: DayRange | None) -> StepResult:
     """The features of a view; the check `complete` is red where a published event has no row."""
     view = next(view for view in context.use_case.stored_views if view.table == table)
-    computed = compute_features(context.catalog, view, days_of_step(days), context.installation.capacity)
+    wanted = days_of_step(days)
+    computed = compute_features(context.catalog, view, wanted, context.installation.capacity)
+    published = publish_features(context.catalog, view, wanted.days, source_access)
     red = [f"{day}: {one.explanation}" for day, one in computed.completeness.items() if not one.passed]
     facts = {"rows": computed.rows, "delta_version": computed.commit.version, "carried_state": computed.carried_state}
+    if published is not None:
+        facts["published_in"] = f"{published.store}: {published.table}"
     return StepResult(facts, (StepCheck("complete", not red, "; ".join(red[:SHOWN])),))
 
 
