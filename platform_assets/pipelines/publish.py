@@ -91,6 +91,7 @@ class PublishedLoad:
         commits: the last commit of each layer that was written.
         versions: of each layer the Delta version that wrote a day.
         volume_plot: PNG of the rows of each day, for a load longer than `TREND_DAYS`.
+        trend: rows delivered on each of the last weeks' days up to the load, where it is shorter and passed.
         trend_plot: PNG of the rows of the last weeks up to the load, where it is shorter and passed.
         profile_plot: PNG of the columns, where the load is shorter.
     """
@@ -112,6 +113,7 @@ class PublishedLoad:
     commits: Mapping[str, Commit] = field(default_factory=dict)
     versions: Mapping[str, Mapping[date, int]] = field(default_factory=dict)
     volume_plot: bytes | None = None
+    trend: Mapping[date, int] = field(default_factory=dict)
     trend_plot: bytes | None = None
     profile_plot: bytes | None = None
 
@@ -347,19 +349,28 @@ def _with_plots(catalog: Catalog, source: Source, days: DayRange | None, load: P
     volume = (
         plot_volume(load.delivered_by_day, load.refused_by_day) if len(load.delivered_by_day) > TREND_DAYS else None
     )
-    has_trend = days is not None and len(days.days) <= TREND_DAYS and load.passed
+    trend, refused = dict[date, int](), dict[date, int]()
+    if days is not None and len(days.days) <= TREND_DAYS and load.passed:
+        trend, refused = _trend(catalog, source, days)
     return replace(
         load,
         volume_plot=volume,
         profile_plot=plot_recent_profiles(catalog.profile(source.name), source, days),
-        trend_plot=_plot_trend(catalog, source, days.last) if days and has_trend else None,
+        trend=trend,
+        trend_plot=plot_volume({day: rows for day, rows in trend.items() if _is_recent(day, days)}, refused)
+        if trend
+        else None,
     )
 
 
-def _plot_trend(catalog: Catalog, source: Source, last: date) -> bytes:
-    """The rows of the last weeks up to a day."""
+def _trend(catalog: Catalog, source: Source, days: DayRange) -> tuple[dict[date, int], dict[date, int]]:
+    """Rows delivered, and refused, on each day of the last weeks up to every day of a load."""
     refused = catalog.quarantine(source.name).count_by_partition()
     published = catalog.clean(source.name).stored.count_by_partition()
     delivered = {day: rows + refused.get(day, 0) for day, rows in published.items()}
-    shown = {day: rows for day, rows in delivered.items() if 0 <= (last - day).days < TREND_DAYS}
-    return plot_volume(shown, refused)
+    first = days.first - timedelta(days=TREND_DAYS - 1)
+    return {day: rows for day, rows in delivered.items() if first <= day <= days.last}, refused
+
+
+def _is_recent(day: date, days: DayRange | None) -> bool:
+    return days is None or (days.last - day).days < TREND_DAYS

@@ -6,7 +6,7 @@ for a new model (`orchestration/sensors.py`).
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -120,12 +120,14 @@ class WatchedQuality:
     Attributes:
         result: the verdict.
         version: the model that made most of the window's predictions.
+        by_day: the followed metric of each day whose rows allow it.
         plot: a picture, PNG.
         stored: where the verdict was stored.
     """
 
     result: QualityResult
     version: RegisteredVersion
+    by_day: Mapping[date, float]
     plot: bytes
     stored: StoredVerdict
 
@@ -279,8 +281,10 @@ def watch_quality(catalog: Catalog, registry: ModelRegistry | None, day: date) -
     causes = window_verdict(day, None, result).causes
     stored = store_verdict(catalog, QUALITY, day, version.version, result, causes)
     metric = use_case.monitoring.quality_metric
-    plot = plot_quality(quality_by_day(joined, use_case), metric, result.bounds.get(metric))
-    return WatchedQuality(result, version, plot, stored)
+    of_days = quality_by_day(joined, use_case)
+    by_day = dict(of_days.drop_nulls("value").select(EVENT_DAY, "value").iter_rows())
+    plot = plot_quality(of_days, metric, result.bounds.get(metric))
+    return WatchedQuality(result, version, by_day, plot, stored)
 
 
 def require_predictions(catalog: Catalog, first: date, last: date, what: str) -> None:

@@ -6,7 +6,7 @@ source, with its quarantine and its profile, and its check `quality`. Does not b
 and a load's way through them (`pipelines/publish.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -21,6 +21,7 @@ from platform_assets.lake.layout import CLEAN, PROFILE, QUARANTINE, RAW
 from platform_assets.lake.schemas import clean_schema, profile_schema, quarantine_schema
 from platform_assets.orchestration.checks import DayVerdict, day_check, day_results, describe_days
 from platform_assets.orchestration.conditions import after_upstream
+from platform_assets.orchestration.glance import GLANCE, glance_of_days
 from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import (
     asset_key,
@@ -70,7 +71,10 @@ def _specs(use_case: UseCase, source: Source) -> list[dg.AssetSpec]:
 
 
 def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
-    """The clean asset of one source, with its quarantine and profile, and the blocking check `quality`."""
+    """The clean asset of one source, with its quarantine and profile, and the blocking check `quality`.
+
+    It can be materialized alone: quarantine and profile are written all the same, and told.
+    """
     clean_key = asset_key(use_case, CLEAN, source.name)
     days_def = event_days(use_case) if source.is_daily else None
     check = day_check(
@@ -88,14 +92,22 @@ def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         op_tags=step_tags(use_case, CLEAN, source.name),
         partitions_def=days_def,
         backfill_policy=dg.BackfillPolicy.single_run() if source.is_daily else None,
+        can_subset=True,
     )
     def clean(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Published:
+        if clean_key not in context.selected_asset_keys:
+            raise dg.Failure(
+                f"quarantine and profile of {source.name} are made with {clean_key.to_user_string()}: materialize that",
+                allow_retries=False,
+            )
         catalog, days = Catalog(use_case, lake), partition_range(context) if source.is_daily else None
         load = publish(catalog, source, days)
-        for layer, by_day in _described(load, days).items():
-            describe_days(context, asset_key(use_case, layer, source.name), by_day)
-        yield _quarantined(catalog, source, load)
-        yield _profiled(catalog, source, load)
+        described = _described(load, days)
+        for layer in (CLEAN, QUARANTINE, PROFILE):
+            if (key := asset_key(use_case, layer, source.name)) in context.selected_asset_keys:
+                describe_days(context, key, described[layer])
+        for beside in (_quarantined(catalog, source, load), _profiled(catalog, source, load)):
+            yield from _beside(context, beside, described)
         for day in sorted(set(load.superseded_by_day) - set(days.days if days else [])):
             # Rows of this load took the place of some of these days: what was made from them is stale.
             yield dg.AssetMaterialization(
@@ -107,13 +119,31 @@ def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
             yield _published(catalog, source, load)
             yield from day_results(context, check, verdicts, verdict)
             return
-        described = _described(load, days)[CLEAN]
         for day in (day for day, one in load.days.items() if one.passed):
-            yield dg.AssetMaterialization(clean_key, partition=day.isoformat(), metadata=described[day])
+            yield dg.AssetMaterialization(clean_key, partition=day.isoformat(), metadata=described[CLEAN][day])
         yield from day_results(context, check, verdicts, verdict)
         raise dg.Failure(description=_refusal(source, load), metadata=dict(verdict.metadata), allow_retries=False)
 
     return clean
+
+
+def _beside(
+    context: dg.AssetExecutionContext,
+    made: dg.MaterializeResult,
+    described: Mapping[str, Mapping[date, dict[str, Any]]],
+) -> Iterator[dg.MaterializeResult | dg.AssetMaterialization]:
+    """What was made with the clean table: a result where it was asked for too; else it is told day by day, since it was made."""
+    key = made.asset_key
+    assert key is not None, "each of them is named"
+    if key in context.selected_asset_keys:
+        yield made
+    elif by_day := described[key.path[1]]:
+        for day, metadata in by_day.items():
+            yield dg.AssetMaterialization(
+                key, partition=day.isoformat(), metadata={**(made.metadata or {}), **metadata}
+            )
+    else:
+        yield dg.AssetMaterialization(key, metadata=made.metadata)
 
 
 def _described(load: PublishedLoad, days: DayRange | None) -> dict[str, dict[date, dict[str, Any]]]:
@@ -130,6 +160,9 @@ def _described(load: PublishedLoad, days: DayRange | None) -> dict[str, dict[dat
     for layer, versions in load.versions.items():
         for day, version in versions.items():
             described[layer].setdefault(day, {})["delta_version"] = version
+    rows = {day: float(count) for day, count in {**load.delivered_by_day, **load.trend}.items()}
+    for day in described[CLEAN]:
+        described[CLEAN][day][GLANCE] = glance_of_days(rows, day, "rows delivered")
     if days is not None:
         pictures = {
             CLEAN: _picture_if("rows_per_day", load.trend_plot),

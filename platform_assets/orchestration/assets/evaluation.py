@@ -67,6 +67,7 @@ def evaluation_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 "model_version": evaluated.version.version,
                 "passed": evaluated.verdict.passed,
                 "reason": evaluated.verdict.reason,
+                "gates_passed": f"{sum(one.passed for one in evaluated.verdict.gates)} of {len(evaluated.verdict.gates)}",
                 "gates": dg.MetadataValue.md(gates_table(evaluated.verdict)),
                 "rows_compared": evaluated.rows_compared,
                 "plot": picture(evaluated.plot),

@@ -18,6 +18,7 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES, TRAINING
 from platform_assets.lake.schemas import FEATURE_QUALITY_SCHEMA
 from platform_assets.orchestration.checks import day_check
+from platform_assets.orchestration.glance import GLANCE, MOST_NAMES, glance_of_names
 from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import (
     asset_key,
@@ -62,6 +63,7 @@ def feature_quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             metadata={
                 **commit_metadata(profiled.commit, profiled.uri),
                 **column_lineage(use_case, key, FEATURE_QUALITY_SCHEMA),
+                GLANCE: glance_of_names(_highest_scores(quality, MOST_NAMES), "score of the feature alone"),
                 "rows": quality.rows,
                 "of_rows": quality.of_rows,
                 "plot": picture(profiled.plot),
@@ -74,9 +76,14 @@ def feature_quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     return build_feature_quality
 
 
-def _check_results(quality: FeatureQuality) -> Iterator[dg.AssetCheckResult]:
+def _highest_scores(quality: FeatureQuality, count: int) -> dict[str, float]:
+    """The features that say most about the label by themselves, the first one most."""
     scores = {p.feature: p.single_feature_score for p in quality.features if p.single_feature_score is not None}
-    best = sorted(scores.items(), key=lambda item: -item[1])[:5]
+    return dict(sorted(scores.items(), key=lambda item: -item[1])[:count])
+
+
+def _check_results(quality: FeatureQuality) -> Iterator[dg.AssetCheckResult]:
+    best = _highest_scores(quality, 5)
     leaking = {p.feature: "; ".join(p.findings) for p in quality.leaking}
     findings = "; ".join(f"{name} {words}" for name, words in leaking.items())
     yield dg.AssetCheckResult(
@@ -84,7 +91,7 @@ def _check_results(quality: FeatureQuality) -> Iterator[dg.AssetCheckResult]:
         passed=not leaking,
         metadata={
             "explanation": findings or "no feature knows more than the others would let expect",
-            "highest_scores": {name: round(score, 4) for name, score in best},
+            "highest_scores": {name: round(score, 4) for name, score in best.items()},
         },
     )
     odd = {p.feature: "; ".join(p.findings) for p in quality.questionable if not p.leaks}

@@ -17,6 +17,7 @@ from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL, TRAINING
 from platform_assets.orchestration.conditions import after_upstream
+from platform_assets.orchestration.glance import GLANCE, glance_of_names
 from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import asset_key, column_schema, picture, policy
 from platform_assets.orchestration.partitions import as_of_days
@@ -57,16 +58,19 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         }
         as_of = date.fromisoformat(context.partition_key)
         trained = train(Catalog(use_case, lake), models, mlflow, as_of, origin, context.log.info)
-        winner = trained.selection.winner.name
+        winner, select_by = trained.selection.winner.name, use_case.training.select_by
+        compared = trained.selection.comparison
+        means = {one.candidate.name: one.mean(select_by) for one in compared.results}
         return dg.MaterializeResult(
             metadata={
                 "model_version": trained.version.version,
                 "winner": winner,
                 "model_digest": trained.digest,
                 "mlflow_run": trained.version.run_id,
+                GLANCE: glance_of_names(means, select_by, marked=winner),
                 "candidates": dg.MetadataValue.md(trained.candidates),
                 "plot": picture(trained.plot),
-                **trained.selection.comparison.means(winner),
+                **compared.means(winner),
                 **tracked_notes(trained.tracked),
                 **selection_notes(trained.selection),
             },

@@ -6,6 +6,7 @@ asking for a new model (`orchestration/sensors.py`).
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.lake.catalog import Catalog, predictions_path
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, MODEL, SERVING
+from platform_assets.monitoring.drift import DriftResult
 from platform_assets.monitoring.prediction_log import LogOutage, SegmentRead
 from platform_assets.orchestration.assets.verdicts import verdict_asset, verdict_metadata
 from platform_assets.orchestration.checks import (
@@ -28,6 +30,7 @@ from platform_assets.orchestration.checks import (
     describe_days,
     missing_days_refused,
 )
+from platform_assets.orchestration.glance import GLANCE, glance_of_days, glance_of_names
 from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.left_out import catalog_of_run
 from platform_assets.orchestration.metadata import (
@@ -139,6 +142,9 @@ def _with_service(described: Mapping[date, dict[str, Any]], stored: StoredPredic
     """Each day's figures of the service; the picture of all days stands on the last."""
     figures = {figure.day: {"service_days": [figure.to_dict()]} for figure in stored.by_day}
     days = {day: {**metadata, **figures.get(day, {})} for day, metadata in described.items()}
+    slowest = {figure.day: figure.latency_p99_ms for figure in stored.by_day}
+    for day in set(days) & set(slowest):
+        days[day][GLANCE] = glance_of_days(slowest, day, "ms, p99 in the service")
     if stored.latency_plot is not None:
         days[max(days)]["latency"] = picture(stored.latency_plot)
     return days
@@ -215,6 +221,7 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             metadata={
                 **verdict_metadata(use_case, DRIFT, watched.stored),
                 "status": result.status,
+                GLANCE: glance_of_names(_farthest(result), "times its limit", limit=1.0),
                 "model_version": watched.version.version,
                 "rows": result.rows_current,
                 "report": dg.MetadataValue.path(str(watched.report)),
@@ -233,6 +240,23 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         )
 
     return drift
+
+
+def _farthest(result: DriftResult) -> dict[str, float]:
+    """How far each column has moved, as a multiple of its limit, the farthest first."""
+    moved = {
+        one.column: max(
+            (
+                value / limit
+                for value, limit in ((one.ks, one.ks_limit), (one.psi, one.psi_limit))
+                if value is not None and limit
+            ),
+            default=float("nan"),
+        )
+        for one in result.columns
+    }
+    failed = {one.column for one in result.failed_columns}
+    return dict(sorted(moved.items(), key=lambda item: (item[0] not in failed, isnan(item[1]), -item[1])))
 
 
 def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
@@ -267,6 +291,7 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             metadata={
                 **verdict_metadata(use_case, QUALITY, watched.stored),
                 **evidence,
+                GLANCE: glance_of_days(watched.by_day, day, use_case.monitoring.quality_metric),
                 "model_version": watched.version.version,
                 "plot": picture(watched.plot),
             },

@@ -28,7 +28,7 @@ class RollbackConfig(dg.Config):
 
     why: str = Field(description="What makes it necessary; kept in the ledger.")
     to: str | None = Field(default=None, description="Version to go back to; default: the champion before this one.")
-    who: str = Field(default="", description="Who decided it.")
+    who: str | None = Field(default=None, description="Who decided it.")
 
 
 def rollback_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
@@ -56,7 +56,7 @@ def rollback_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         why = config.why.strip()
         try:
             back = roll_back_model(
-                use_case, models, feast, serving, context.run_id, why=why, who=config.who, to=config.to
+                use_case, models, feast, serving, context.run_id, why=why, who=config.who or "", to=config.to
             )
         except (RollbackRefused, ArtifactError, BentoError) as error:
             raise dg.Failure(f"{error}\nNothing was changed.", allow_retries=False) from error

@@ -50,9 +50,14 @@ class World:
         return {(date.fromisoformat(day) - self.day(1)).days + 1 for day in days}
 
     def run(
-        self, asset: tuple[str, str], first: int | None = None, last: int | None = None, spoilt: bool = False
+        self,
+        asset: tuple[str, str],
+        first: int | None = None,
+        last: int | None = None,
+        spoilt: bool = False,
+        alone: bool = False,
     ) -> bool:
-        """Materialize a layer of a table for days by their numbers."""
+        """Materialize a layer of a table for days by their numbers, with what is made in the same step or alone."""
         chosen = [item for item in self.assets if self.key(*asset) in item.keys]
         days: dict[str, Any] = {}
         if first is not None and last is not None and last > first:
@@ -63,7 +68,13 @@ class World:
         config = {"ops": {f"{NAME}__raw__{asset[1]}": {"config": {"faults": faults}}}} if spoilt else {}
         resources = {key: self.resources[key] for key in _resources(chosen) if key in self.resources}
         result = dg.materialize(
-            chosen, resources=resources, instance=self.instance, run_config=config, raise_on_error=False, **days
+            chosen,
+            selection=[self.key(*asset)] if alone else None,
+            resources=resources,
+            instance=self.instance,
+            run_config=config,
+            raise_on_error=False,
+            **days,
         )
         return result.success
 
@@ -166,6 +177,31 @@ def test_what_a_day_says_is_the_days_and_not_the_runs(world: World, length: int)
     for number in range(1, length):
         assert "rows_per_day" not in world.metadata("clean", number), "the picture stands on the day it ends with"
     assert "rows_per_day" in world.metadata("clean", length)
+
+
+@pytest.mark.parametrize("last", [2, 3])
+def test_clean_is_materialized_alone_and_what_is_made_with_it_is_told(world: World, last: int) -> None:
+    world.loaded(1)
+    assert world.run(("raw", TABLE), 2, last)
+    assert world.run(("clean", TABLE), 2, last, alone=True)
+    catalog = Catalog(world.use_case, world.lake)
+    profiled = catalog.profile(TABLE).count_by_partition()
+    for number in range(2, last + 1):
+        assert (
+            world.metadata("clean", number)["dagster/row_count"]
+            == catalog.clean(TABLE).count_by_day()[world.day(number)]
+        )
+        assert world.metadata("profile", number)["dagster/row_count"] == profiled[world.day(number)]
+        assert world.metadata("quarantine", number)["dagster/row_count"] == 0
+    assert world.verdicts("clean", "quality") == dict.fromkeys(range(1, last + 1), "SUCCEEDED")
+    assert not world.run(("quarantine", TABLE), 2, alone=True), "it is made with the clean table alone"
+    assert world.verdicts("clean", "quality") == dict.fromkeys(range(1, last + 1), "SUCCEEDED")
+
+
+def test_a_glance_stands_on_every_day(world: World) -> None:
+    world.loaded(1, 3)
+    glances = [world.metadata("clean", number)["glance"] for number in (1, 2, 3)]
+    assert len(set(glances)) == 3, "each day is the marked one of its own"
 
 
 def test_a_day_of_a_feature_table_says_its_own_rows_and_version(world: World) -> None:
