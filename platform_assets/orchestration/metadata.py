@@ -6,17 +6,20 @@ Belongs here: policy that is set once for all assets. Does not belong here: anyt
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypedDict
 
 import dagster as dg
 import polars as pl
 
 from platform_assets.declaration import UseCase
+from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.lake.column_meanings import column_meanings
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.layout import MODEL, TRAINING
 from platform_assets.lake.lineage.graph import SOURCE, WHOLE_ROW, Lineage
 from platform_assets.lake.lineage.use_case import lineage
+from platform_assets.pipelines.use_case_state.links import served_page
 
 USE_CASE_TAG, LAYER_TAG = "use_case", "layer"
 """Tags of every asset, to filter by: `tag:"use_case"="..."`."""
@@ -142,6 +145,20 @@ def commit_metadata(commit: Commit, uri: str) -> dict[str, Any]:
 def data_version(commit: Commit) -> dg.DataVersion:
     """An asset's data version is its table's Delta version."""
     return dg.DataVersion(f"delta-{commit.version}")
+
+
+def written_page(serving: ServingHome, name: str, file: Path, path: str) -> dict[str, Any]:
+    """A page that was written: the file, and a link to it where this machine's doors show it.
+
+    Args:
+        serving: whose doors.
+        name: of the metadata.
+        file: where it lies.
+        path: at the doors.
+    """
+    address = served_page(serving, path)
+    link = {f"{name}_link": dg.MetadataValue.url(address)} if address else {}
+    return {name: dg.MetadataValue.path(str(file)), **link}
 
 
 def picture(png: bytes) -> dg.MarkdownMetadataValue:

@@ -20,9 +20,10 @@ from platform_assets.lake.layout import MODEL
 from platform_assets.orchestration.checks import day_check
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.kubernetes.sizes import step_tags
-from platform_assets.orchestration.metadata import asset_key, picture, policy
+from platform_assets.orchestration.metadata import asset_key, picture, policy, written_page
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.pipelines.evaluate import evaluate
+from platform_assets.pipelines.use_case_state.links import report_path
 from platform_assets.pipelines.write_model_card import write_model_card
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.tasks.gate_result import GateResult
@@ -61,7 +62,7 @@ def evaluation_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         if not evaluated.verdict.passed:  # what is downstream of a red gate does not run, the card's own asset included
             folder = serving.report_folder(use_case.name)
             written = write_model_card(use_case, models, folder, context.partition_key)
-            card = {"card": dg.MetadataValue.path(str(written.path))}
+            card = written_page(serving, "card", written.path, report_path(use_case, written.path.name))
         return dg.MaterializeResult(
             metadata={
                 "model_version": evaluated.version.version,

@@ -13,8 +13,9 @@ from platform_assets.declaration.names import EVALUATION, MODEL_CARD
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.lake.layout import MODEL
 from platform_assets.orchestration.kubernetes.sizes import step_tags
-from platform_assets.orchestration.metadata import asset_key, policy
+from platform_assets.orchestration.metadata import asset_key, policy, written_page
 from platform_assets.orchestration.partitions import as_of_days
+from platform_assets.pipelines.use_case_state.links import report_path
 from platform_assets.pipelines.write_model_card import write_model_card
 from platform_assets.registry.model_store import ModelStore
 
@@ -43,7 +44,7 @@ def model_card_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 "model_version": card.version.version,
-                "card": dg.MetadataValue.path(str(card.path)),
+                **written_page(serving, "card", card.path, report_path(use_case, card.path.name)),
                 "size_bytes": card.size_bytes,
                 "passed": card.passed,
                 "mlflow_run": card.version.run_id,

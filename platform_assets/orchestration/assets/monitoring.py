@@ -41,9 +41,11 @@ from platform_assets.orchestration.metadata import (
     data_version,
     picture,
     policy,
+    written_page,
 )
 from platform_assets.orchestration.partitions import earlier_days, event_days, partition_range
 from platform_assets.orchestration.run_traces import tag_traces
+from platform_assets.pipelines.use_case_state.links import report_path
 from platform_assets.pipelines.watch import (
     StoredPredictions,
     store_predictions,
@@ -224,7 +226,7 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 GLANCE: glance_of_names(_farthest(result), "times its limit", limit=1.0),
                 "model_version": watched.version.version,
                 "rows": result.rows_current,
-                "report": dg.MetadataValue.path(str(watched.report)),
+                **written_page(serving, "report", watched.report, report_path(use_case, watched.report.name)),
                 "plot": picture(watched.plot),
                 "failed_columns": failed,
                 "columns_not_judged": unjudged,

@@ -15,7 +15,8 @@ from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.lake.layout import SERVING
 from platform_assets.monitoring.rollout_page import plot_rollout
 from platform_assets.orchestration.kubernetes.sizes import step_tags
-from platform_assets.orchestration.metadata import asset_key, picture, place
+from platform_assets.orchestration.metadata import asset_key, picture, place, written_page
+from platform_assets.pipelines.use_case_state.links import report_path
 from platform_assets.pipelines.write_rollout_page import write_rollout_page
 
 
@@ -33,7 +34,10 @@ def rollout_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     )
     def rollout(serving: dg.ResourceParam[ServingHome]) -> dg.MaterializeResult:
         path, looks = write_rollout_page(use_case.name, serving)
-        metadata: dict[str, Any] = {"page": dg.MetadataValue.path(str(path)), "looks": len(looks)}
+        metadata: dict[str, Any] = {
+            **written_page(serving, "page", path, report_path(use_case, path.name)),
+            "looks": len(looks),
+        }
         if not looks:
             return dg.MaterializeResult(metadata=metadata)
         last = looks[-1]

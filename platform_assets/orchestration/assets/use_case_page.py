@@ -20,10 +20,11 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MONITORING
 from platform_assets.monitoring.use_case_page.state import UseCaseState
 from platform_assets.orchestration.kubernetes.sizes import step_tags
-from platform_assets.orchestration.metadata import asset_key, policy
+from platform_assets.orchestration.metadata import asset_key, policy, written_page
 from platform_assets.orchestration.operations_facts import Defined
 from platform_assets.orchestration.sensors import sensor_status
 from platform_assets.orchestration.state_of_operations import read_state_of_operations
+from platform_assets.pipelines.use_case_state.links import page_path
 from platform_assets.pipelines.use_case_state.read import Around, StateSources, read_use_case_state
 from platform_assets.pipelines.use_case_state.write import write_use_case_page
 from platform_assets.registry.model_store import ModelStore
@@ -81,7 +82,8 @@ def made_page(
     state = read_use_case_state(use_case, read_from, Around(operations))
     path = write_use_case_page(state, read_from.serving)
     worst = [one.what for one in state.findings if one.severity == state.worst != "ok"]
-    return state, {"page": dg.MetadataValue.path(str(path)), "worst": state.worst, "findings": worst[:5]}
+    written = written_page(read_from.serving, "page", path, page_path(use_case))
+    return state, {**written, "worst": state.worst, "findings": worst[:5]}
 
 
 def page_sensor(
