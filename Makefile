@@ -15,6 +15,7 @@ K8S_VENV := .venv-k8s
 TERRAFORM_VENV := .venv-terraform
 CI_VENV := .venv-ci
 SITE_VENV := .venv-site
+UI_VENV := .venv-ui
 
 BEGAN := $(shell date +%s)
 # Nothing but these is set of the platform's own settings: then a first answer comes from a small world, before the default one.
@@ -44,7 +45,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup run first-answer dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test ci-tools ci-test site site-tools site-test change changes images lint format bench attack chaos soak scale back-ends docs lock clean chain release release-check support
+.PHONY: help setup run first-answer dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test ci-tools ci-test site site-tools site-test ui-test change changes images lint format bench attack chaos soak scale back-ends docs lock clean chain release release-check support
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -95,8 +96,8 @@ stop: ## Stop every process that `make run` started
 status: $(RUN_STAMP) ## What runs, and what was promoted
 	@$(BIN)/platform-assets status
 
-test: setup ## All tests but those that need a Kubernetes API, Terraform, the CI runners or the built site
-	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m "not kubernetes and not daemon and not terraform and not runners and not site"
+test: setup ## All tests but those that need a Kubernetes API, Terraform, the CI runners, the built site or a browser
+	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m "not kubernetes and not daemon and not terraform and not runners and not site and not browser"
 
 daemon-test: setup ## Days under Dagster's real daemon with accidents, against days that nobody disturbed
 	@$(BIN)/pytest -q --durations=5 -m daemon platform_assets_tests/pipeline/test_under_the_daemon.py
@@ -139,6 +140,10 @@ release: ## Build a release into dist/: wheel, sdist, chart, documents, SBOM, pr
 release-check: release ## Build it again, to the byte, and use the wheel where no checkout is
 	@again=$$(mktemp -d); trap 'rm -rf "$$again"' EXIT; OUT="$$again" PYTHON=$(PYTHON) deploy/ci/release.sh >/dev/null && diff -r dist "$$again" && echo "built twice, equal to the byte"
 	@PYTHON=$(PYTHON) deploy/ci/check-wheel.sh dist
+
+ui-test: setup ## Dagster's UI on a small world: each page in Chromium, what must be on it counted (PICTURES=docs/guide/pictures keeps the guide's pictures)
+	@PYTHON=$(PYTHON) deploy/ci/install-ui-tools.sh
+	@$(if $(PICTURES),PICTURES=$(PICTURES) )$(BIN)/pytest -q -m browser platform_assets_tests/browser
 
 test-fast: setup ## Unit and graph tests only
 	@$(BIN)/pytest -q platform_assets_tests/unit platform_assets_tests/graph benchmarks
@@ -192,7 +197,7 @@ lock: setup ## Resolve pyproject.toml into requirements.lock
 	@sed -i -E 's/^(torch==[0-9.]+)\+cpu/\1/' requirements.lock
 
 clean: stop ## Remove everything that was written, the environment included
-	@rm -rf .platform $(VENV) $(K8S_VENV) $(TERRAFORM_VENV) $(CI_VENV) $(SITE_VENV) site .venv-release .venv-support dist *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .platform $(VENV) $(K8S_VENV) $(TERRAFORM_VENV) $(CI_VENV) $(SITE_VENV) $(UI_VENV) site .venv-release .venv-support dist *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 support: ## Try Python 3.11 and 3.12, and the next patch of Dagster: docs/reference/support.md (ROW="3.12 1.13.27" for one)
 	@deploy/ci/support-matrix.sh $(ROW)

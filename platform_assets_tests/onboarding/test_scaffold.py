@@ -108,3 +108,4 @@ def test_a_mistake_is_named_by_file_line_and_field(
     assert field in printed
     # dagster counts a field's line where its value begins
     assert re.search(rf"{NAME}/defs\.yaml:{line}\b", printed), printed
+    assert " | " not in printed, "a mistake has one line, and none of the file around it"
