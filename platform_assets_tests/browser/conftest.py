@@ -136,7 +136,12 @@ def walk(web_ui: str, environment: dict[str, str], use_case: UseCase, tmp_path_f
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     folder = tmp_path_factory.mktemp("walk")
     asked = {page.name: page for page in pages(**known(environment, use_case))}
-    plan = {"base": web_ui, "pictures": str(folder), "pages": [page.plan for page in asked.values()]}
+    plan = {
+        "base": web_ui,
+        "folder": environment["PLATFORM_ASSETS_HOME"],
+        "pictures": str(folder),
+        "pages": [page.plan for page in asked.values()],
+    }
     (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     command = [str(TOOLS / "bin" / "python"), str(Path(__file__).with_name("walk.py")), "plan.json", "seen.json"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=MOST_SECONDS, check=False)

@@ -69,7 +69,7 @@ def pages(day: str, as_of: str, checks: int, jobs: int, runs: int, columns: int)
         ),
         UiPage(
             "runs", "/runs", ("text=Success",),
-            {"successes": "text=Success", "runs": run_link}, {"successes": min(runs, 20), "runs": min(runs, 20)}, is_shown=True,
+            {"successes": "text=Success", "runs": run_link}, {"successes": min(runs, 15), "runs": min(runs, 15)}, is_shown=True,
         ),
         UiPage(
             "asset-graph", f"/asset-groups~{quote(GROUPS)}/", (f"text={USE_CASE}__monitoring",),
@@ -94,7 +94,7 @@ def pages(day: str, as_of: str, checks: int, jobs: int, runs: int, columns: int)
         ),
         UiPage(
             "checks", asset("model", "evaluation", view="checks"), ("text=beats_baselines",),
-            {"green checks": "text=Succeeded"}, {"green checks": checks}, is_shown=True,
+            {"green checks": "text=Succeeded", "all checks": f"text=/^Checks \\({checks}\\)$/"}, {"green checks": 15, "all checks": 1}, is_shown=True,
         ),
         UiPage(
             "card", asset("model", "card", view="partitions", partition=as_of), ("text=size_bytes",),
@@ -109,7 +109,7 @@ def pages(day: str, as_of: str, checks: int, jobs: int, runs: int, columns: int)
         ),
         UiPage(
             "rollback", asset("model", "rollback", view="overview"), ("button:has-text('Materialize')",),
-            {"what is missing": "text=Missing required config entry", "one field": "text=/^why$/"}, {"what is missing": 0},
-            clicks=("button:has-text('Materialize')", "button:has-text('Scaffold missing config')"),
+            {"what is missing": "text=Missing required config entry", "one field": ".cm-editor >> text=why, .CodeMirror >> text=why"}, {"what is missing": 0},
+            clicks=("button:has-text('Materialize')", "button:has-text('Scaffold missing config')", "button:has-text('Confirm')"),
         ),
     ]  # fmt: skip

@@ -18,6 +18,11 @@ WIDTH, HEIGHT = 1400, 900
 MOST_MILLISECONDS = 60_000
 SETTLED_MILLISECONDS = 1500
 """After the last thing that a page waits for: what it draws itself comes a moment later."""
+WITHOUT_FOLDER = """folder => {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) texts.currentNode.textContent = texts.currentNode.textContent.replaceAll(folder, 'HOME');
+}"""
+"""A picture shows no folder of the machine that it was taken on."""
 
 
 def look(page: Page, base: str, asked: dict[str, Any], pictures: Path) -> dict[str, Any]:
@@ -33,9 +38,10 @@ def look(page: Page, base: str, asked: dict[str, Any], pictures: Path) -> dict[s
     for selector in asked.get("clicks", []):
         page.locator(selector).first.click(timeout=MOST_MILLISECONDS)
     page.wait_for_timeout(SETTLED_MILLISECONDS)
-    picture = pictures / f"{asked['name']}.png"
-    page.screenshot(path=str(picture))
     counts = {name: page.locator(selector).count() for name, selector in asked["counts"].items()}
+    picture = pictures / f"{asked['name']}.png"
+    page.evaluate(WITHOUT_FOLDER, asked["folder"])
+    page.screenshot(path=str(picture))
     drawn = page.locator("img").evaluate_all("all => all.filter(one => one.naturalWidth > 0).length")
     return {"counts": counts, "images": drawn, "complaints": complaints, "picture": str(picture)}
 
@@ -53,7 +59,9 @@ def main(plan: str, output: str) -> None:
         for one in asked["pages"]:
             context = running.new_context(color_scheme="light", reduced_motion="reduce")
             try:
-                found[one["name"]] = look(context.new_page(), asked["base"], one, Path(asked["pictures"]))
+                found[one["name"]] = look(
+                    context.new_page(), asked["base"], {**one, "folder": asked["folder"]}, Path(asked["pictures"])
+                )
             finally:
                 context.close()
         running.close()

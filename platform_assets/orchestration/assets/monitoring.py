@@ -15,7 +15,7 @@ import polars as pl
 
 from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.names import CHAMPION, DEPLOYMENT, DRIFT, PREDICTION_LOG, QUALITY
-from platform_assets.declaration.prediction_log import prediction_log_schema
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.lake.catalog import Catalog, predictions_path
 from platform_assets.lake.lake import Lake
@@ -247,7 +247,7 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
 def _farthest(result: DriftResult) -> dict[str, float]:
     """How far each column has moved, as a multiple of its limit, the farthest first."""
     moved = {
-        one.column: max(
+        one.column.removeprefix(FEATURE_PREFIX): max(
             (
                 value / limit
                 for value, limit in ((one.ks, one.ks_limit), (one.psi, one.psi_limit))
@@ -257,7 +257,7 @@ def _farthest(result: DriftResult) -> dict[str, float]:
         )
         for one in result.columns
     }
-    failed = {one.column for one in result.failed_columns}
+    failed = {one.column.removeprefix(FEATURE_PREFIX) for one in result.failed_columns}
     return dict(sorted(moved.items(), key=lambda item: (item[0] not in failed, isnan(item[1]), -item[1])))
 
 
