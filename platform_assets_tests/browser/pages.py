@@ -94,7 +94,8 @@ def pages(day: str, as_of: str, checks: int, jobs: int, runs: int, columns: int)
         ),
         UiPage(
             "checks", asset("model", "evaluation", view="checks"), ("text=beats_baselines",),
-            {"green checks": "text=Succeeded", "all checks": f"text=/^Checks \\({checks}\\)$/"}, {"green checks": 15, "all checks": 1}, is_shown=True,
+            {"green checks": "text=Succeeded", "all checks": f"text=/^Checks \\({checks}\\)$/"},
+            {"green checks": 15, "all checks": 1}, is_shown=True,
         ),
         UiPage(
             "card", asset("model", "card", view="partitions", partition=as_of), ("text=size_bytes",),
@@ -109,7 +110,8 @@ def pages(day: str, as_of: str, checks: int, jobs: int, runs: int, columns: int)
         ),
         UiPage(
             "rollback", asset("model", "rollback", view="overview"), ("button:has-text('Materialize')",),
-            {"what is missing": "text=Missing required config entry", "one field": ".cm-editor >> text=why, .CodeMirror >> text=why"}, {"what is missing": 0},
+            {"what is missing": "text=Missing required config entry", "one field": ".CodeMirror >> text=why"},
+            {"what is missing": 0},
             clicks=("button:has-text('Materialize')", "button:has-text('Scaffold missing config')", "button:has-text('Confirm')"),
         ),
     ]  # fmt: skip

@@ -39,7 +39,7 @@ def journey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         days=SimpleNamespace(as_of=date(2024, 5, 1)),
         installation=SimpleNamespace(
             models=SimpleNamespace(registry=lambda: registry),
-            serving=SimpleNamespace(report_folder=lambda _: tmp_path),
+            serving=SimpleNamespace(report_folder=lambda _: tmp_path, kind="kubernetes"),
         ),
     )
 

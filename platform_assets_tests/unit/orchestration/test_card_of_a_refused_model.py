@@ -36,7 +36,7 @@ def test_a_refused_model_has_a_card(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     resources = {
         "lake": None,
         "models": SimpleNamespace(registry=lambda: None),
-        "serving": SimpleNamespace(report_folder=lambda _: tmp_path),
+        "serving": SimpleNamespace(report_folder=lambda _: tmp_path, kind="kubernetes"),
     }
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(

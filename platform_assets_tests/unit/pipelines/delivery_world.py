@@ -129,6 +129,9 @@ class MemoryTarget:
         self.arms: dict[str, str] = {}
         self.number, self.refuses = 0, ""
 
+    def address(self, use_case: str | None = None) -> str:
+        return f"http://127.0.0.1:8700/v1/{use_case}" if use_case else "http://127.0.0.1:8700"
+
     def deploy(self, release: Release, plan: Plan) -> DeploymentResult:
         self.fuse()
         if self.refuses and self.refuses in release.version:

@@ -40,6 +40,9 @@ class MemoryTarget:
         self.versions = {"old": OLD, "new": NEW}
         self.serves = OLD
 
+    def address(self, use_case: str | None = None) -> str:
+        return f"http://127.0.0.1:8700/v1/{use_case}" if use_case else "http://127.0.0.1:8700"
+
     def _play(self, state: Rollout, due: Sequence[Any]) -> Rollout:
         while due:
             for action in due:

@@ -181,7 +181,7 @@ def test_a_window_in_which_nobody_asked_is_red_and_what_comes_after_goes_on(
     resources = {
         "lake": catalog.lake,
         "models": SimpleNamespace(registry=lambda: registry),
-        "serving": SimpleNamespace(report_folder=lambda _: tmp_path),
+        "serving": SimpleNamespace(report_folder=lambda _: tmp_path, kind="kubernetes"),
     }
     result = dg.materialize([make(use_case=catalog.use_case)], partition_key=SILENT.isoformat(), resources=resources)
     assert result.success
