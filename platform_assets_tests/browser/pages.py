@@ -10,6 +10,7 @@ from urllib.parse import quote
 USE_CASE = "card_fraud"
 GROUPS = f'group:"{USE_CASE}__*"'
 """As typed into the search field above the graph."""
+RUN_LINK, MARKDOWN = "a[href*='/runs/']", "text=[Show Markdown]"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,6 @@ def pages(day: str, as_of: str, checks: int, jobs: int, runs: int, columns: int)
         runs: that ended.
         columns: of the feature table that is looked at.
     """
-    run_link, markdown = "a[href*='/runs/']", "text=[Show Markdown]"
     return [
         UiPage(
             "timeline", "/", (f"a:has-text('{USE_CASE}__train')",),
@@ -69,7 +69,7 @@ def pages(day: str, as_of: str, checks: int, jobs: int, runs: int, columns: int)
         ),
         UiPage(
             "runs", "/runs", ("text=Success",),
-            {"successes": "text=Success", "runs": run_link}, {"successes": min(runs, 15), "runs": min(runs, 15)}, is_shown=True,
+            {"successes": "text=Success", "runs": RUN_LINK}, {"successes": min(runs, 15), "runs": min(runs, 15)}, is_shown=True,
         ),
         UiPage(
             "asset-graph", f"/asset-groups~{quote(GROUPS)}/", (f"text={USE_CASE}__monitoring",),
@@ -77,20 +77,27 @@ def pages(day: str, as_of: str, checks: int, jobs: int, runs: int, columns: int)
         ),
         UiPage(
             "partitioned-asset", asset("clean", "transactions", view="partitions", partition=day), ("text=delta_version", "img"),
-            {"link to its run": run_link, "whole picture": markdown}, {"link to its run": 1, "whole picture": 1}, images=1, is_shown=True,
+            {"link to its run": RUN_LINK, "whole picture": MARKDOWN}, {"link to its run": 1, "whole picture": 1}, images=1, is_shown=True,
         ),
         UiPage(
             "columns", asset("features", "customer_activity", view="overview"), ("text=customer_count_1d",),
             {"columns": "tr:has-text('Float64'), tr:has-text('Int64'), tr:has-text('Date')"}, {"columns": columns},
         ),
+        *_pages_of_a_model(day, as_of, checks),
+    ]  # fmt: skip
+
+
+def _pages_of_a_model(day: str, as_of: str, checks: int) -> list[UiPage]:
+    """A model, its gates, its card, and what watches it."""
+    return [
         UiPage(
             "model", asset("model", "classifier", view="partitions", partition=as_of), ("text=model_digest", "img"),
-            {"candidates": "table table tr", "link to its run": run_link}, {"candidates": 4, "link to its run": 1}, images=1,
+            {"candidates": "table table tr", "link to its run": RUN_LINK}, {"candidates": 4, "link to its run": 1}, images=1,
             is_shown=True, height=1100,
         ),
         UiPage(
-            "model-plot", asset("model", "classifier", view="partitions", partition=as_of), ("text=model_digest", markdown),
-            {"whole picture": "[role=dialog] img"}, {"whole picture": 1}, images=2, clicks=(markdown,),
+            "model-plot", asset("model", "classifier", view="partitions", partition=as_of), ("text=model_digest", MARKDOWN),
+            {"whole picture": "[role=dialog] img"}, {"whole picture": 1}, images=2, clicks=(MARKDOWN,),
         ),
         UiPage(
             "checks", asset("model", "evaluation", view="checks"), ("text=beats_baselines",),
