@@ -85,7 +85,8 @@ def measure_onboarding(log: Callable[[str], None], folders: int) -> Topic:
     how = (
         "`platform-assets init NAME --from FOLDER` on a pseudo-terminal, answered as a person would: Enter for every guess, and typed is "
         "what only a person knows. Folders are simulated, in the shape of public data sets. Minutes are those of the command and "
-        f"{SECONDS_OF_AN_ANSWER} s for each question, which is an assumption: nobody was timed. No file was edited, and no source file read."
+        f"{SECONDS_OF_AN_ANSWER} s for each question, which is an assumption (nobody was timed). No file was edited, and no "
+        "source file read."
     )
     columns = ("folder", "what is wrong with it", "commands", "questions", "edits", "command", "minutes", "verdict")
     return Topic(TITLE, how, columns, rows, bars)
