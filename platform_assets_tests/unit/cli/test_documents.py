@@ -1,5 +1,7 @@
 """Commands and snippets in the documents: each command exists with its options, each snippet is what it says it is."""
 
+import ast
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -82,10 +84,22 @@ SNIPPETS = [
 ]
 
 
+def imported(block: str) -> list[tuple[str, str]]:
+    """What a snippet takes from this project's modules."""
+    return [
+        (node.module, alias.name)
+        for node in ast.walk(ast.parse(block))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("platform_assets")
+        for alias in node.names
+    ]
+
+
 @pytest.mark.parametrize(("page", "language", "block"), SNIPPETS)
 def test_a_snippet_is_in_the_language_that_it_says(page: Path, language: str, block: str) -> None:
     if language == "python":
         code = compile(block, page.name, "exec")
+        for module, name in imported(block):
+            assert hasattr(importlib.import_module(module), name), f"{module} has no {name}"
         if page.name in EXECUTED:
             exec(code, {})
     else:
