@@ -31,6 +31,7 @@ class Reader(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
+        self.is_article = False
         self.open: list[str] = []
         self.prose: list[str] = []
         self.names: set[str] = set()
@@ -38,18 +39,20 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = dict(attributes)
+        self.is_article |= tag == "article"
         self.names |= {given.get("id") or ""} - {""}
         self.links += [value for name in ("href", "src") if (value := given.get(name))]
         if tag in PROSE | CODE:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
+        self.is_article &= tag != "article"
         if tag in self.open:
             while self.open.pop() != tag:
                 pass
 
     def handle_data(self, data: str) -> None:
-        if self.open and not CODE & set(self.open):
+        if self.is_article and self.open and not CODE & set(self.open):
             self.prose += data.splitlines()
 
 
