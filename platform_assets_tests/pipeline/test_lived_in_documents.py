@@ -91,7 +91,8 @@ CHANGING = {
 """Commands that change something, and the test that runs them."""
 EXAMPLES = {
     "USE_CASE": "card_fraud", "fraud": "card_fraud", "churn": "card_fraud", "COLUMN": "amount",
-    "fraud@7": "card_fraud@1", "5": "1", "12": "0", "TIME": "2018-07-01T12:00:00Z",
+    "fraud@7": "card_fraud@1", "card_fraud@2": "card_fraud@1", "5": "1", "12": "0", "TIME": "2018-07-01T12:00:00Z",
+    "parking": "card_fraud",
 }  # fmt: skip
 """What a reader puts in place of a name that a page makes up."""
 
