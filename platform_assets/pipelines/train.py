@@ -4,6 +4,7 @@ Belongs here: from the training set to a registered version, with what it was ma
 is tracked of a model (`track_training.py`), or deciding whether it may be promoted.
 """
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Mapping
@@ -11,15 +12,21 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import polars as pl
+
 from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.evaluation.plots import plot_candidates
 from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.table import LakeTable
+from platform_assets.pipelines.track_candidates import track_candidates
 from platform_assets.pipelines.track_training import TrackedModel, track
+from platform_assets.pipelines.use_case_state.links import DAGSTER
+from platform_assets.pipelines.write_model_card import CARD_FILE
 from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.code_version import code_version
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.pins import versions_behind
-from platform_assets.registry.tracking import Tracker
+from platform_assets.registry.tracking import TrackedDataset, Tracker
 from platform_assets.registry.training_run import CLASS_ROWS_TAG, MODEL_DIGEST_TAG, write_model_run
 from platform_assets.tasks.registry import leaves_out_known_groups, metrics_of
 from platform_assets.training.compare import Comparison, refit
@@ -91,6 +98,9 @@ def train(
     with tempfile.TemporaryDirectory() as scratch, tracker.asset_run(f"{use_case.name} as of {as_of}", tags) as run:
         digest = write_model_run(Path(scratch), predictor, comparison, frame, use_case, selection)
         tracked = track(run, Path(scratch), use_case, predictor, comparison, winner.name)
+        run.log_dataset(training_dataset(table, frame, as_of, versions))
+        run.describe(description(use_case, as_of, winner.name, run.dagster_run_id, origin))
+        track_candidates(run, use_case, comparison, winner.name, {"use_case": use_case.name, "as_of": str(as_of), **origin})
         run.log_folder(Path(scratch))
         version = models.registry().register(
             use_case.name, run.run_id, {**tags, **tracked.tags, MODEL_DIGEST_TAG: digest}
@@ -103,6 +113,32 @@ def train(
         candidates=candidates_table(comparison),
         plot=plot_candidates(comparison, use_case.training.select_by),
     )
+
+
+def training_dataset(
+    table: LakeTable, frame: pl.DataFrame, as_of: date, versions: Mapping[str, int | None]
+) -> TrackedDataset:
+    """The training set as a tracker names it; its digest is that of the versions of all tables behind it."""
+    behind = hashlib.sha256(json.dumps([str(as_of), dict(versions)], sort_keys=True).encode()).hexdigest()
+    types = {name: str(dtype).lower().partition("(")[0] for name, dtype in frame.schema.items()}
+    return TrackedDataset(
+        name=f"training set as of {as_of}",
+        path=table.uri,
+        table_version=table.version(),
+        columns=types,
+        rows=frame.height,
+        digest=behind[:32],
+    )
+
+
+def description(use_case: UseCase, as_of: date, winner: str, dagster_run_id: str, origin: Mapping[str, str]) -> str:
+    """What people read first on the run's page: what it is, and where Dagster's run and the model card are."""
+    lines = [f"{use_case.description}", "", f"Model as of {as_of}: **{winner}**, by {use_case.training.select_by}."]
+    if dagster_run_id:
+        lines.append(f"Made by Dagster run [{dagster_run_id}]({DAGSTER}/runs/{dagster_run_id})")
+        lines[-1] += f", asset `{origin['dagster_asset']}`." if "dagster_asset" in origin else "."
+    lines.append(f"The model card is the artifact `{CARD_FILE}` of this run, once the model was judged.")
+    return "\n".join(lines)
 
 
 def version_tags(

@@ -4,12 +4,15 @@ Belongs here: nested runs and what is logged to them. Does not belong here: the 
 (`orchestration/resources/mlflow.py`), or registered models (`mlflow_registry.py`).
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
-from typing import Any
+from typing import Any, Self
+
+from platform_assets.registry.tracking import TrackedDataset
 
 PARAMS_A_REQUEST, METRICS_A_REQUEST = 100, 1000
 """What MLflow takes in one request."""
@@ -24,6 +27,7 @@ class MlflowRun:
     page: str | None = None
     """Address of the run's page; None where MLflow is used without a server."""
     dagster_run_id: str = ""
+    experiment_id: str = ""
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters, 100 in a request, as MLflow allows; values are cut at 500 characters, its limit for older stores."""
@@ -56,6 +60,36 @@ class MlflowRun:
 
         self.client.log_batch(self.run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
 
+    def log_dataset(self, dataset: TrackedDataset) -> None:
+        """Name the rows as the run's input; MLflow shows their source, version and columns beside its metrics."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        columns = [{"type": _COLUMN_TYPES.get(kind, "string"), "name": n} for n, kind in dataset.columns.items()]
+        source = {"path": dataset.path, "delta_table_version": dataset.table_version}
+        logged = Dataset(
+            name=dataset.name,
+            digest=dataset.digest,
+            source_type="delta_table",
+            source=json.dumps(source),
+            schema=json.dumps({"mlflow_colspec": columns}),
+            profile=json.dumps({"num_rows": dataset.rows, "num_elements": dataset.rows * len(columns)}),
+        )
+        self.client.log_inputs(self.run_id, [DatasetInput(logged, [InputTag("mlflow.data.context", "training")])])
+
+    def describe(self, text: str) -> None:
+        """Set the run's description."""
+        self.set_tags({"mlflow.note.content": text})
+
+    @contextmanager
+    def nested(self, name: str, tags: Mapping[str, str]) -> Iterator[Self]:
+        """A run below this one, in its experiment."""
+        with below(self.client, self.experiment_id, self.run_id, self.dagster_run_id, name, tags) as run:
+            yield type(self)(**vars(run))
+
+
+_COLUMN_TYPES = {"float64": "double", "float32": "float", "int64": "long", "int32": "integer", "int8": "integer", "bool": "boolean"}  # fmt: skip
+"""MLflow's words for types of columns."""
+
 
 @dataclass(frozen=True)
 class MlflowTracker:
@@ -76,18 +110,24 @@ class MlflowTracker:
     @contextmanager
     def asset_run(self, name: str, tags: Mapping[str, str]) -> Iterator[MlflowRun]:
         """An MLflow run nested below the Dagster run's; it ends FINISHED, or FAILED when the block raises."""
-        run = self.client.create_run(
-            self.experiment_id,
-            run_name=name,
-            tags={"mlflow.parentRunId": self.outer_run_id, "dagster_run_id": self.dagster_run_id, **tags},
+        with below(self.client, self.experiment_id, self.outer_run_id, self.dagster_run_id, name, tags) as run:
+            yield run
+
+
+@contextmanager
+def below(
+    client: Any, experiment_id: str, parent: str, dagster_run_id: str, name: str, tags: Mapping[str, str]
+) -> Iterator[MlflowRun]:
+    """An MLflow run nested below another; it ends FINISHED, or FAILED when the block raises."""
+    belongs = {"mlflow.parentRunId": parent, "dagster_run_id": dagster_run_id}
+    run = client.create_run(experiment_id, run_name=name, tags={**belongs, **tags})
+    status = "FAILED"
+    address = str(client.tracking_uri).rstrip("/")
+    page = f"{address}/#/experiments/{experiment_id}/runs/{run.info.run_id}"
+    try:
+        yield MlflowRun(
+            client, run.info.run_id, page if address.startswith("http") else None, dagster_run_id, experiment_id
         )
-        status = "FAILED"
-        address = str(self.client.tracking_uri).rstrip("/")
-        page = f"{address}/#/experiments/{self.experiment_id}/runs/{run.info.run_id}"
-        try:
-            yield MlflowRun(
-                self.client, run.info.run_id, page if address.startswith("http") else None, self.dagster_run_id
-            )
-            status = "FINISHED"
-        finally:
-            self.client.set_terminated(run.info.run_id, status)
+        status = "FINISHED"
+    finally:
+        client.set_terminated(run.info.run_id, status)

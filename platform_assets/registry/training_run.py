@@ -19,11 +19,10 @@ from platform_assets.declaration.renamed import with_current_names
 from platform_assets.lake.layout import MODEL
 from platform_assets.registry.base import MODEL_FOLDER, ModelRegistry, RegisteredVersion
 from platform_assets.registry.errors import NotTrained
+from platform_assets.registry.model_flavours import save_for_mlflow
 from platform_assets.training import artifact
 from platform_assets.training.compare import Comparison
-from platform_assets.training.fit import library_versions
 from platform_assets.training.predictor import Predictor
-from platform_assets.training.pyfunc import LOADER_MODULE
 from platform_assets.training.selection import Selection
 
 PREDICTOR = "predictor"
@@ -142,18 +141,10 @@ def write_model_run(
     Returns:
         The model's digest.
     """
-    import mlflow.pyfunc
-
     scratch = folder / PREDICTOR
     digest = artifact.save(predictor, scratch)
-    mlflow.pyfunc.save_model(
-        path=str(folder / MODEL_FOLDER),
-        loader_module=LOADER_MODULE,
-        data_path=str(scratch),
-        pip_requirements=[
-            f"{name}=={version}" for name, version in library_versions(("numpy", "mlflow")).items() if name != "python"
-        ],
-    )
+    sample = frame.select(use_case.feature_names).tail(SAMPLE_ROWS).cast(pl.Float64)
+    save_for_mlflow(predictor, scratch, folder / MODEL_FOLDER, sample.to_pandas())
     artifact.copy_verified(scratch, folder / MODEL_FOLDER / "data" / PREDICTOR)
     for path in sorted(scratch.rglob("*"), reverse=True):
         path.unlink()

@@ -18,7 +18,7 @@ from platform_assets.orchestration.resources.tracking import (
     TrackingAddress,
     tracker_resource,
 )
-from platform_assets.registry.tracking import Tracker
+from platform_assets.registry.tracking import TrackedDataset, Tracker
 from platform_assets_tests.contracts.members.folder_tracker import open_folder
 
 
@@ -144,6 +144,34 @@ def test_a_nested_run_keeps_what_was_logged(world: TrackerWorld, tmp_path: Path)
     assert nested.params == {"depth": "3"}
     assert nested.points == {("auc_roc", 0): 0.9, ("fold.auc_roc", 0): 0.8, ("fold.auc_roc", 1): 0.7}
     assert nested.files == {"model.txt"}
+
+
+def test_runs_stand_below_a_run_as_deep_as_wanted(world: TrackerWorld) -> None:
+    """A candidate below the model, and its folds below the candidate: the same names of metrics in each."""
+    rows = TrackedDataset("training set", "/lake/training_set", 3, {"amount": "float64", "label": "int8"}, 40, "a" * 32)
+
+    def work(tracker: Tracker) -> None:
+        with tracker.asset_run("model", {"as_of": "2024-01-01"}) as model:
+            model.log_dataset(rows)
+            model.describe("**Made** by nobody.")
+            with model.nested("forest", {"kind": "candidate"}) as candidate:
+                candidate.log_params({"depth": 3})
+                candidate.log_metrics({"auc_roc": 0.9})
+                for number in range(2):
+                    with candidate.nested(f"forest {number}", {"kind": "fold"}) as fold:
+                        fold.log_params({"depth": 3, "fold": number})
+                        fold.log_metrics({"auc_roc": 0.8 + number / 10})
+
+    run = dagster_run()
+    stored = opened(world, run, work)
+    by_kind = {kind: [one for one in stored if one.tags.get("kind") == kind] for kind in ("candidate", "fold")}
+    [candidate], folds = by_kind["candidate"], by_kind["fold"]
+    [model] = [one for one in stored if one.run_id == candidate.parent]
+    assert model.tags["as_of"] == "2024-01-01"
+    assert {fold.parent for fold in folds} == {candidate.run_id}
+    assert {fold.params["fold"]: fold.points["auc_roc", 0] for fold in folds} == {"0": 0.8, "1": 0.9}
+    assert candidate.points == {("auc_roc", 0): 0.9}
+    assert {one.status for one in stored} == {"FINISHED"}
 
 
 def test_a_block_that_raises_fails_its_run_and_the_outer_one(world: TrackerWorld) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
-from platform_assets.orchestration.resources.tracking import TrackedDagsterRun, TrackingAddress
+from platform_assets.registry.tracking import TrackedDagsterRun, TrackedDataset, TrackingAddress
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,23 @@ class FolderRun:
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         self._add("tags", dict(tags))
+
+    def log_dataset(self, dataset: TrackedDataset) -> None:
+        self._add("dataset", {"name": dataset.name, "rows": dataset.rows})
+
+    def describe(self, text: str) -> None:
+        self._add("description", {"text": text})
+
+    @contextmanager
+    def nested(self, name: str, tags: Mapping[str, str]) -> Iterator[Self]:
+        run = started(self.folder.parent / uuid4().hex, self.dagster_run_id, name)
+        run.set_tags({"parent": self.run_id, "dagster_run_id": self.dagster_run_id, **tags})
+        status = "FAILED"
+        try:
+            yield type(self)(**vars(run))
+            status = "FINISHED"
+        finally:
+            run.end(status)
 
     def end(self, status: str) -> None:
         self._add("run", {"status": status})

@@ -1,5 +1,6 @@
 """MLflow runs end with the Dagster run that opened them, as it ended, with one nested run for each asset."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from dagster._core.utils import make_new_run_id
 
 from platform_assets.orchestration.resources.tracking import TrackingAddress, tracker_resource
-from platform_assets.registry.tracking import Tracker
+from platform_assets.registry.tracking import TrackedDataset, Tracker
 
 
 @dg.asset
@@ -63,6 +64,34 @@ def test_a_run_that_succeeds_is_finished_and_holds_a_run_for_the_asset(address: 
     assert inner.data.metrics == {"auc_roc": 0.9}
     assert inner.data.params == {"depth": "3", "long": "x" * 500}
     assert inner.info.artifact_uri.startswith(str(address[1]))
+
+
+@dg.asset
+def two_use_cases(mlflow: dg.ResourceParam[Tracker]) -> None:
+    rows = TrackedDataset("training set", "/lake/training_set", 3, {"amount": "float64"}, 40, "a" * 32)
+    for use_case in ("parking", "bikes", "parking"):
+        with mlflow.asset_run(f"{use_case} model", {"use_case": use_case}) as run:
+            run.log_dataset(rows)
+            run.describe("Made by [a run](http://127.0.0.1:3000/runs/1).")
+
+
+def test_each_use_case_has_an_experiment_of_its_own(address: tuple[str, Path]) -> None:
+    """Also where one Dagster run trains several: each has its outer run there, and none is left running."""
+    from mlflow import MlflowClient
+
+    resource = tracker_resource(TrackingAddress(address[0], str(address[1]), "unit"))
+    assert dg.materialize([two_use_cases], resources={"mlflow": resource}).success
+    client = MlflowClient(address[0])
+    for use_case, models in {"parking": 2, "bikes": 1}.items():
+        found = client.search_runs([client.get_experiment_by_name(use_case).experiment_id])
+        [outer] = [run for run in found if "mlflow.parentRunId" not in run.data.tags]
+        inner = [run for run in found if run is not outer]
+        assert [run.data.tags["mlflow.parentRunId"] for run in inner] == [outer.info.run_id] * models
+        assert {run.info.status for run in found} == {"FINISHED"}
+        [named] = inner[0].inputs.dataset_inputs
+        assert (named.dataset.name, named.dataset.source_type) == ("training set", "delta_table")
+        assert json.loads(named.dataset.source) == {"path": "/lake/training_set", "delta_table_version": 3}
+        assert "3000/runs/1" in inner[0].data.tags["mlflow.note.content"]
 
 
 def test_an_asset_that_fails_fails_its_run_and_the_outer_one(address: tuple[str, Path]) -> None:

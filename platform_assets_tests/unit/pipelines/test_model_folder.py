@@ -10,10 +10,16 @@ import pytest
 from platform_assets.declaration import UseCase
 from platform_assets.pipelines.train import candidates_table
 from platform_assets.registry.base import ModelRegistry
+from platform_assets.registry.model_flavours import save_for_mlflow
 from platform_assets.registry.training_run import read_model_run, registered_run
 from platform_assets.testing.fake_registry import FakeRegistry
+from platform_assets.training import artifact
 from platform_assets.training.artifact import ArtifactError
 from platform_assets.training.compare import ComparisonError
+from platform_assets.training.dataset import Dataset
+from platform_assets.training.fit import fit_predictor
+from platform_assets.training.learners import make_learner
+from platform_assets.training.learners.narrowed import narrowed
 from platform_assets.training.selection import choose
 
 from .conftest import ROWS_A_DAY, Trained
@@ -52,6 +58,54 @@ def test_mlflow_loads_the_same_model(use_case: UseCase, first: Trained) -> None:
     sample = first.run.sample()
     answers = loaded.predict(sample.select(use_case.feature_names).to_pandas())
     np.testing.assert_array_equal(np.asarray(answers), sample["score"].to_numpy())
+
+
+def test_mlflow_shows_what_goes_in_and_out(use_case: UseCase, first: Trained) -> None:
+    """Signature and example stand on the version's page, and the example is answered as the service would."""
+    from mlflow.models import Model
+
+    described = Model.load(str(first.run.folder / "model"))
+    assert described.signature.inputs.input_names() == list(use_case.feature_names)
+    example = described.load_input_example(str(first.run.folder / "model"))
+    assert list(example.columns) == list(use_case.feature_names)
+    assert 0 < len(example) <= 5
+    names = {path.suffix for path in (first.run.folder / "model").rglob("*")}
+    assert not names & {".pkl", ".pickle", ".cloudpickle", ".joblib"}
+
+
+def test_the_library_s_own_model_gives_the_same_scores_from_rows_with_missing_values(
+    use_case: UseCase, first: Trained
+) -> None:
+    """`models:/name@champion` loads as a scikit-learn pipeline, written by skops, that fills what is missing by itself."""
+    import mlflow.sklearn
+
+    pipeline = mlflow.sklearn.load_model(str(first.run.folder / "model"))
+    X = first.run.sample().select(use_case.feature_names).to_numpy().copy()
+    X[::7, 0], X[::5, 2] = np.nan, np.nan
+    expected = first.run.predictor().predict(np.ascontiguousarray(X))
+    np.testing.assert_allclose(pipeline.predict_proba(X)[:, 1], expected, rtol=0, atol=1e-12)
+
+
+def test_of_xgboost_the_booster_names_the_inputs_that_it_takes(tmp_path: Path) -> None:
+    """A learner with `inputs` of its own: the booster has their names and gives the same bits for rows without a gap."""
+    import mlflow.xgboost
+    import pandas as pd
+    import xgboost
+
+    rng = np.random.default_rng(0)
+    X, names = rng.normal(size=(300, 3)), ("amount", "count", "ratio")
+    y = (X[:, 2] + rng.normal(size=300) > 0).astype(np.float64)
+    rows = Dataset(
+        X=X, y=y, features=names, event_day=np.array(["2024-01-01"] * 300, dtype="datetime64[D]"), key=np.arange(300), group=None
+    )
+    learner = narrowed(make_learner("xgboost", {"n_estimators": 5}, "binary"), [2, 0])
+    predictor = fit_predictor(rows, learner, seed=0)
+    artifact.save(predictor, tmp_path / "predictor")
+    save_for_mlflow(predictor, tmp_path / "predictor", tmp_path / "model", pd.DataFrame(X, columns=list(names)))
+    booster = mlflow.xgboost.load_model(str(tmp_path / "model"))
+    assert booster.feature_names == ["ratio", "amount"]
+    own = xgboost.DMatrix(pd.DataFrame(X, columns=list(names))[booster.feature_names])
+    np.testing.assert_array_equal(booster.predict(own).astype(np.float64), predictor.predict(X))
 
 
 def copied(first: Trained, folder: Path) -> ModelRegistry:
