@@ -30,6 +30,7 @@ from platform_assets.features.online.generation import (
 )
 from platform_assets.features.online.lookup_state import LookupLayout, lookup_layouts, write_lookup
 from platform_assets.features.online.request_features import require_service
+from platform_assets.features.feast_repository.views import write_repository
 from platform_assets.features.online.store import States, WrittenStates, apply, write_states
 from platform_assets.lake.catalog import Catalog
 from platform_assets.pipelines.online_states import states_of_view
@@ -83,6 +84,7 @@ def refresh_online_store(
     _require_input(catalog, at)
     if not apply(use_case, settings):
         return RefreshedStore(at, {}, ())
+    write_repository(use_case, settings, catalog.lake.root)
     store = feast_store(settings)
     mark = open_mark(settings, store.config)
     reason = lost_because(expected_generation(store), mark.read(), mark.evictions())

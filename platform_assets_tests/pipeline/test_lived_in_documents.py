@@ -39,6 +39,7 @@ CHANGING = {
     "lake accept": "unit/cli/test_lake_commands.py",
     "features publish": "unit/cli/test_features_command.py",
     "features stream": "unit/cli/test_features_command.py",
+    "features feast": "unit/cli/test_features_command.py",
     "rollout promote": "unit/cli/test_delivery_commands.py",
     "rollout hold": "unit/cli/test_delivery_commands.py",
     "rollout abort": "unit/cli/test_delivery_commands.py",

@@ -118,6 +118,21 @@ def _day(text: str | None) -> date | None:
         raise typer.BadParameter(f"{text!r} is no day, such as 2018-08-01") from error
 
 
+@app.command()
+def feast(
+    use_case: Annotated[
+        str | None,
+        typer.Argument(autocompletion=use_case_names, help="Name of the use case; all of them when left out."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the folder with `feature_store.yaml` again, and print where it is and what can be typed there."""
+    from platform_assets.cli.features.feast import show_feast
+
+    with answering(as_json) as answer:
+        show_feast(use_case, answer)
+
+
 def _moment(text: str) -> datetime:
     """The time in an option, in UTC.
 
