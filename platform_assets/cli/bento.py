@@ -35,7 +35,7 @@ def bento(
 def show(installation: "Installation", use_case: "UseCase") -> None:
     """Print it for one use case."""
     from platform_assets.deployment.packaging import find_bento
-    from platform_assets.deployment.packaging.by_hand import bento_home, command_by_hand, write_environment
+    from platform_assets.deployment.packaging.by_hand import bento_home, command_by_hand, containerfile, write_environment
     from platform_assets.pipelines.package import DIGEST_TAG, serving_settings
     from platform_assets.registry.base import CHAMPION
 
@@ -55,3 +55,5 @@ def show(installation: "Installation", use_case: "UseCase") -> None:
     )
     console.print(f"  BENTOML_HOME={escape(str(bento_home(found)))}")
     console.print(f"  {escape(command_by_hand(found, environment))}")
+    console.print(f"  bentoml containerize {found.tag}   needs Docker, or --backend podman or buildah")
+    console.print(f"  {escape(str(containerfile(found)))}   what it builds")

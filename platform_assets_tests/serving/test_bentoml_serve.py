@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 from platform_assets.deployment.packaging import BuiltBento
-from platform_assets.deployment.packaging.by_hand import bento_home, command_by_hand, write_environment
+from platform_assets.deployment.packaging.by_hand import bento_home, command_by_hand, containerfile, write_environment
 from platform_assets.deployment.packaging.self_test import free_port
 from platform_assets_tests.serving.conftest import START_SECONDS
 from serving.settings import ServingSettings
@@ -61,3 +61,4 @@ def test_bentoml_serve_answers(bento: BuiltBento, tmp_path: Path) -> None:
         check=True,
     )
     assert bento.tag in listed.stdout
+    assert "FROM" in containerfile(bento).read_text()

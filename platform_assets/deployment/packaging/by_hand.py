@@ -44,3 +44,8 @@ def bento_home(bento: BuiltBento) -> Path:
 def command_by_hand(bento: BuiltBento, environment: Path) -> str:
     """What a person types to serve a Bento."""
     return f"set -a; . {shlex.quote(str(environment))}; set +a; bentoml serve {bento.tag} --port 3000"
+
+
+def containerfile(bento: BuiltBento) -> Path:
+    """What `bentoml containerize` builds, with the Bento's folder as its context."""
+    return bento.path / "env" / "docker" / "Dockerfile"

@@ -134,6 +134,10 @@ def test_the_online_store_stands_beside_and_a_difference_is_exit_code_1(world: W
     apply(world.use_case, feast)
     said = run("show", world.entity, "--at", world.at, "--online", fails=True)
     assert "differs" in said
+    told = json.loads(run("feast", "card_fraud", "--json"))["use_cases"][0]
+    assert told["views"] == [view.name for view in world.use_case.features]
+    assert (Path(told["folder"]) / "feature_store.yaml").is_file()
+    assert f"cd {told['folder']}" in run("feast", "card_fraud").replace("\n", "")
     midnight = date.fromisoformat(world.at[:10]) + timedelta(days=1)
     known = world.events
     for view in windowed_views(world.use_case):
@@ -146,6 +150,7 @@ def test_the_online_store_stands_beside_and_a_difference_is_exit_code_1(world: W
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (("feast", "bike_demand"), "no feature service"),
         (("show", "nobody=1", "--at", "2018-04-01T12:00:00Z"), "no use case knows an entity 'nobody'"),
         (("show", "customer", "--at", "2018-04-01T12:00:00Z"), "write its name or key and a value"),
         (("show", "customer=x", "--at", "2018-04-01T12:00:00Z"), "'x' is none"),
