@@ -35,7 +35,12 @@ def bento(
 def show(installation: "Installation", use_case: "UseCase") -> None:
     """Print it for one use case."""
     from platform_assets.deployment.packaging import find_bento
-    from platform_assets.deployment.packaging.by_hand import bento_home, command_by_hand, containerfile, write_environment
+    from platform_assets.deployment.packaging.by_hand import (
+        bento_home,
+        command_by_hand,
+        containerfile,
+        write_environment,
+    )
     from platform_assets.pipelines.package import DIGEST_TAG, serving_settings
     from platform_assets.registry.base import CHAMPION
 

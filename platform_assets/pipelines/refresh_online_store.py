@@ -17,6 +17,7 @@ from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.features.entity_state import state_layout, views_with_state
 from platform_assets.features.errors import OlderState, StateError
 from platform_assets.features.event_frames import midnight
+from platform_assets.features.feast_repository.views import write_repository
 from platform_assets.features.offline.feature_table import uses_label
 from platform_assets.features.offline.lookups import days_to_read
 from platform_assets.features.online.feast_connection import FeastSettings, feast_store
@@ -30,7 +31,6 @@ from platform_assets.features.online.generation import (
 )
 from platform_assets.features.online.lookup_state import LookupLayout, lookup_layouts, write_lookup
 from platform_assets.features.online.request_features import require_service
-from platform_assets.features.feast_repository.views import write_repository
 from platform_assets.features.online.store import States, WrittenStates, apply, write_states
 from platform_assets.lake.catalog import Catalog
 from platform_assets.pipelines.online_states import states_of_view

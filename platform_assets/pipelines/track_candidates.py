@@ -1,7 +1,7 @@
 """What a training run says of the models that were compared: a run for each candidate, and below it one for each fold.
 
-Belongs here: their names, parameters and metrics, the same names in each, so that a tracker's own comparison can lay them side by side. Does
-not belong here: the model that was chosen (`track_training.py`), or any tracker (`registry/`).
+Belongs here: their names, parameters and metrics, the same names in each, so that a tracker's own comparison can lay them side by side.
+Does not belong here: the model that was chosen (`track_training.py`), or any tracker (`registry/`).
 """
 
 from collections.abc import Mapping

@@ -100,7 +100,9 @@ def train(
         tracked = track(run, Path(scratch), use_case, predictor, comparison, winner.name)
         run.log_dataset(training_dataset(table, frame, as_of, versions))
         run.describe(description(use_case, as_of, winner.name, run.dagster_run_id, origin))
-        track_candidates(run, use_case, comparison, winner.name, {"use_case": use_case.name, "as_of": str(as_of), **origin})
+        track_candidates(
+            run, use_case, comparison, winner.name, {"use_case": use_case.name, "as_of": str(as_of), **origin}
+        )
         run.log_folder(Path(scratch))
         version = models.registry().register(
             use_case.name, run.run_id, {**tags, **tracked.tags, MODEL_DIGEST_TAG: digest}

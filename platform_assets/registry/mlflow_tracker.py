@@ -87,7 +87,14 @@ class MlflowRun:
             yield type(self)(**vars(run))
 
 
-_COLUMN_TYPES = {"float64": "double", "float32": "float", "int64": "long", "int32": "integer", "int8": "integer", "bool": "boolean"}  # fmt: skip
+_COLUMN_TYPES = {
+    "float64": "double",
+    "float32": "float",
+    "int64": "long",
+    "int32": "integer",
+    "int8": "integer",
+    "boolean": "boolean",
+}
 """MLflow's words for types of columns."""
 
 

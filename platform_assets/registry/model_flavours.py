@@ -3,8 +3,9 @@
 Belongs here: the folder that MLflow opens. Does not belong here: the model's own format (`training/artifact.py`), or the loader
 (`training/pyfunc.py`). Nothing is written by pickle; scikit-learn's models go through skops.
 
-`mlflow.pyfunc.load_model` gives what the service serves. A flavour of the library is added where the same scores come out of it: of scikit-learn
-a pipeline that fills missing values, takes the learner's inputs and predicts; of xgboost the booster, which wants the learner's inputs filled.
+`mlflow.pyfunc.load_model` gives what the service serves. A flavour of the library is added where the same scores come out of it: of
+scikit-learn a pipeline that fills missing values, takes the learner's inputs and predicts; of xgboost the booster, which wants the
+learner's inputs filled.
 """
 
 from __future__ import annotations

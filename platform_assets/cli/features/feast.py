@@ -28,7 +28,9 @@ def show_feast(name: str | None, answer: CommandAnswer) -> None:
         require_service(use_case, feast_store(settings))
         folder = write_repository(use_case, settings, installation.lake.root)
         views = [view.name for view in use_case.features]
-        answer.add("use_cases", {"use_case": use_case.name, "folder": str(folder), "views": views, "service": use_case.name})
+        answer.add(
+            "use_cases", {"use_case": use_case.name, "folder": str(folder), "views": views, "service": use_case.name}
+        )
         console.print(
             f"[bold]{use_case.name}[/]: {len(use_case.feature_names)} features in {', '.join(views)}; "
             f"feature service {use_case.name}"

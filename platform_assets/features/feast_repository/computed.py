@@ -1,7 +1,7 @@
 """Values of features for Feast: what an on-demand view of a use case answers for the rows that it is given.
 
-Belongs here: from Feast's columns to requests, and back. Does not belong here: the computation (`online/request_features.py`), Feast's objects
-(`views.py`).
+Belongs here: from Feast's columns to requests, and back. Does not belong here: the computation (`online/request_features.py`), Feast's
+objects (`views.py`).
 
 Feast runs this in the process that asks, by the text of a function in its registry; what is stored is opened once for each declaration.
 """

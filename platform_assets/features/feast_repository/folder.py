@@ -25,7 +25,8 @@ FEATURE_STORE_FILE, DECLARATION_FILE, OBJECTS_FILE = "feature_store.yaml", "decl
 OFFLINE_STORE = "platform_assets.features.feast_repository.offline_store.LakeOfflineStore"
 _REGISTRY, _ONLINE_STORE = "${PLATFORM_ASSETS_FEAST_REGISTRY}", "${PLATFORM_ASSETS_FEAST_ONLINE_STORE}"
 _HEAD = (
-    "# Written by platform-assets whenever the online store is filled; changes are lost. The page `your-tools.md` says what works here.\n"
+    "# Written by platform-assets whenever the online store is filled; changes are lost. "
+    "`platform-assets features feast` writes it again.\n"
 )
 _OBJECTS = '''"""What is in the registry, so that `feast apply` changes and removes nothing: the platform writes it from the declaration."""
 

@@ -2,8 +2,9 @@
 
 Belongs here: Feast's interface of an offline store. Does not belong here: the join (`offline/training_set.py`), the tables (`lake/`).
 
-Rows are joined by the event's key, so each row that was given comes back once, in its place, with the values that a training set has: no row is
-merged with another of the same time, and nothing that was written late leaks in. An event that is in no feature table is an error that names it.
+Rows are joined by the event's key, so each row that was given comes back once, in its place, with the values that a training set has: no
+row is merged with another of the same time, and nothing that was written late leaks in. An event that is in no feature table is an error
+that names it.
 
 Feast imports this module by its dotted name, so Feast is imported at its top.
 """
@@ -35,7 +36,7 @@ NOT_THERE = (
 )
 
 
-class LakeOfflineStoreConfig(FeastConfigBaseModel):
+class LakeOfflineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc] # Feast has no types
     """What `feature_store.yaml` says of it."""
 
     type: Literal["platform_assets.features.feast_repository.offline_store.LakeOfflineStore"] = (
@@ -47,7 +48,7 @@ class LakeOfflineStoreConfig(FeastConfigBaseModel):
     """Root of the lake. Keys of an object store come from its own variables, such as AWS_ACCESS_KEY_ID."""
 
 
-class LakeRetrieval(RetrievalJob):
+class LakeRetrieval(RetrievalJob):  # type: ignore[misc] # Feast has no types
     """Rows with their features, joined when they are asked for."""
 
     def __init__(self, rows: pd.DataFrame, features: Mapping[str, str], catalog: Catalog, full_names: bool) -> None:
@@ -75,7 +76,9 @@ class LakeRetrieval(RetrievalJob):
         Raises:
             NotImplementedError: always.
         """
-        raise NotImplementedError("write the frame yourself, or materialize the training set asset, which names what it was made from")
+        raise NotImplementedError(
+            "write the frame yourself, or materialize the training set asset, which names what it was made from"
+        )
 
     def to_sql(self) -> str:
         """Refuse: no database is asked.
@@ -104,7 +107,7 @@ class LakeRetrieval(RetrievalJob):
         return pa.Table.from_pandas(self._to_df_internal(), preserve_index=False)
 
 
-class LakeOfflineStore(OfflineStore):
+class LakeOfflineStore(OfflineStore):  # type: ignore[misc] # Feast has no types
     """The lake as Feast's offline store."""
 
     @staticmethod
@@ -141,12 +144,16 @@ class LakeOfflineStore(OfflineStore):
                 f"{sorted(view.name for view in use_case.features)}, or for the feature service {use_case.name!r}"
             )
         if not isinstance(entity_df, pd.DataFrame):
-            raise FeatureError("rows are a pandas frame with the keys of the events: neither a query nor a range of dates is taken")
+            raise FeatureError(
+                "rows are a pandas frame with the keys of the events: neither a query nor a range of dates is taken"
+            )
         keys = list(use_case.event_source.primary_key)
         missing = [key for key in keys if key not in entity_df.columns]
         if missing:
             raise FeatureError(f"the rows lack {missing}: features are joined by the event's key {keys}")
-        return LakeRetrieval(entity_df, _wanted(use_case, feature_refs, full_feature_names), catalog, full_feature_names)
+        return LakeRetrieval(
+            entity_df, _wanted(use_case, feature_refs, full_feature_names), catalog, full_feature_names
+        )
 
     @staticmethod
     def pull_latest_from_table_or_query(config: Any, *args: Any, **kwargs: Any) -> RetrievalJob:

@@ -1,7 +1,7 @@
 """Every declared view as an on-demand view of Feast, and all of them as one feature service with the use case's name.
 
-Belongs here: Feast's objects and their place in its registry. Does not belong here: what they answer (`computed.py`), the views that keep states
-(`online/feast_objects.py`). Feast costs seconds to import: only inside functions.
+Belongs here: Feast's objects and their place in its registry. Does not belong here: what they answer (`computed.py`), the views that keep
+states (`online/feast_objects.py`). Feast costs seconds to import: only inside functions.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from platform_assets.declaration.contract import feature_contract_hash
 from platform_assets.declaration.sections.features import FeatureView
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError
-from platform_assets.features.feast_repository.folder import repository_folder, write_folder
+from platform_assets.features.feast_repository.folder import write_folder
 from platform_assets.features.online.feast_connection import FeastSettings, feast_module, feast_store
 
 CONTRACT_TAG = "feature_contract"
-_FUNCTION = '''def {name}(inputs):
+_FUNCTION = """def {name}(inputs):
     from platform_assets.features.feast_repository.computed import feature_values
 
     return feature_values({folder!r}, {view!r}, inputs)
-'''
+"""
 
 
 def write_repository(use_case: UseCase, settings: FeastSettings, lake_root: str) -> Path:
@@ -89,9 +89,12 @@ def _view(feast: Any, use_case: UseCase, view: FeatureView, folder: Path) -> Any
 
 def descriptions(view: FeatureView) -> dict[str, str]:
     """What each feature means, by name."""
-    described = {item.name: item.description for item in (*view.rows, *view.functions)}
-    for several in (*view.lookups, *view.windows):
-        described |= dict.fromkeys(several.feature_names, several.description)
+    described = {row.name: row.description for row in view.rows}
+    described |= {function.name: function.description for function in view.functions}
+    for lookup in view.lookups:
+        described |= dict.fromkeys(lookup.feature_names, lookup.description)
+    for window in view.windows:
+        described |= dict.fromkeys(window.feature_names, window.description)
     return described
 
 

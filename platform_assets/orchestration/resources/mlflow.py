@@ -57,7 +57,7 @@ class DagsterRunInMlflow:
             self._outer = self._tracker = None
 
     def _opened(self, experiment: str) -> MlflowTracker:
-        """The outer run in an experiment. The import happens here because mlflow costs seconds that loading the definitions must not pay."""
+        """The outer run in an experiment. mlflow is imported here: it costs seconds that loading the definitions must not pay."""
         if self._tracker is not None and experiment == self._experiment:
             return self._tracker
         self.close("FINISHED")

@@ -15,7 +15,6 @@ from platform_assets.registry.tracking import TrackedDagsterRun as TrackedDagste
 from platform_assets.registry.tracking import Tracker as Tracker
 from platform_assets.registry.tracking import TrackingAddress as TrackingAddress
 
-
 TRACKERS: MemberRegistry[OpensTracker] = MemberRegistry(
     "tracker", {"mlflow": "platform_assets.orchestration.resources.mlflow:open_mlflow"}
 )

@@ -218,7 +218,8 @@ def test_no_password_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert configuration["registry"]["path"] == "${PLATFORM_ASSETS_FEAST_REGISTRY}"
     assert configuration["online_store"] == "${PLATFORM_ASSETS_FEAST_ONLINE_STORE}"
     assert configuration["offline_store"]["lake"] == "s3://bucket/lake"
-    (tmp_path / "feature_store.yaml").write_text(json.dumps(configuration).replace('"${PLATFORM_ASSETS_FEAST_ONLINE_STORE}"', "${PLATFORM_ASSETS_FEAST_ONLINE_STORE}"))
+    named = "${PLATFORM_ASSETS_FEAST_ONLINE_STORE}"
+    (tmp_path / "feature_store.yaml").write_text(json.dumps(configuration).replace(f'"{named}"', named))
     monkeypatch.setenv("PLATFORM_ASSETS_FEAST_ONLINE_STORE", json.dumps(settings.online_store))
     monkeypatch.delenv("PLATFORM_ASSETS_FEAST_REGISTRY", raising=False)
     with pytest.raises(FeatureError, match="PLATFORM_ASSETS_FEAST_REGISTRY"):

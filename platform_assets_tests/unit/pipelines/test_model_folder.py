@@ -96,7 +96,12 @@ def test_of_xgboost_the_booster_names_the_inputs_that_it_takes(tmp_path: Path) -
     X, names = rng.normal(size=(300, 3)), ("amount", "count", "ratio")
     y = (X[:, 2] + rng.normal(size=300) > 0).astype(np.float64)
     rows = Dataset(
-        X=X, y=y, features=names, event_day=np.array(["2024-01-01"] * 300, dtype="datetime64[D]"), key=np.arange(300), group=None
+        X=X,
+        y=y,
+        features=names,
+        event_day=np.array(["2024-01-01"] * 300, dtype="datetime64[D]"),
+        key=np.arange(300),
+        group=None,
     )
     learner = narrowed(make_learner("xgboost", {"n_estimators": 5}, "binary"), [2, 0])
     predictor = fit_predictor(rows, learner, seed=0)
