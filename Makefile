@@ -14,6 +14,7 @@ RUN_EXTRAS ?= serving ui torch evidently kafka postgresql s3
 K8S_VENV := .venv-k8s
 TERRAFORM_VENV := .venv-terraform
 CI_VENV := .venv-ci
+TRACKERS_VENV := .venv-trackers
 SITE_VENV := .venv-site
 UI_VENV := .venv-ui
 
@@ -45,7 +46,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup run first-answer dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test ci-tools ci-test site site-tools site-test ui-test change changes images lint format bench attack chaos soak scale back-ends docs lock clean chain release release-check support
+.PHONY: help setup run first-answer dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test ci-tools ci-test trackers-test site site-tools site-test ui-test change changes images lint format bench attack chaos soak scale back-ends docs lock clean chain release release-check support
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -123,6 +124,12 @@ ci-tools: setup ## Install what runs and reads CI files into .venv-ci: act, gitl
 ci-test: ci-tools ## The CI files, read by their linters and run by both runners on a small repository
 	@$(BIN)/pytest -q --durations=5 -m runners platform_assets_tests/deploy
 
+trackers-test: setup ## The trackers' contract on W&B, from .venv-trackers, without a network
+	@test -x $(TRACKERS_VENV)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(TRACKERS_VENV)
+	@$(BIN)/uv pip install --quiet --python $(TRACKERS_VENV)/bin/python --constraint requirements.lock -r deploy/ci/tracker-tools.txt
+	@$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > $$(echo $(TRACKERS_VENV)/lib/python*/site-packages)/platform.pth
+	@$(TRACKERS_VENV)/bin/python -m pytest -q --durations=5 platform_assets_tests/contracts/test_trackers.py platform_assets_tests/pipeline/test_tracked_beside.py
+
 change: setup ## What the working tree changes against BASE (default main), and whether it keeps the gates: .platform/change
 	@deploy/ci/asset-checks.sh $(or $(BASE),main) .platform/change
 
@@ -193,11 +200,11 @@ site-test: setup site-tools ## The site, built and looked at in Chromium: search
 
 lock: setup ## Resolve pyproject.toml into requirements.lock
 	@sed -i '/^torch==/d' requirements.lock # a pin without +cpu would prefer the CUDA build, 3 GB larger
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --quiet --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra all --group dev --quiet --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 	@sed -i -E 's/^(torch==[0-9.]+)\+cpu/\1/' requirements.lock
 
 clean: stop ## Remove everything that was written, the environment included
-	@rm -rf .platform $(VENV) $(K8S_VENV) $(TERRAFORM_VENV) $(CI_VENV) $(SITE_VENV) $(UI_VENV) site .venv-release .venv-support dist *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .platform $(VENV) $(K8S_VENV) $(TERRAFORM_VENV) $(CI_VENV) $(TRACKERS_VENV) $(SITE_VENV) $(UI_VENV) site .venv-release .venv-support dist *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 support: ## Try Python 3.11 and 3.12, and the next patch of Dagster: docs/reference/support.md (ROW="3.12 1.13.27" for one)
 	@deploy/ci/support-matrix.sh $(ROW)

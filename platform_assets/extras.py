@@ -28,10 +28,14 @@ EXTRAS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "s3": ("boto3",),
         "ray": ("ray",),
         "vault": ("hvac",),
+        "wandb": ("wandb",),
     }
 )
 """Modules by the extra that brings them, without what the core has as well. `[project.optional-dependencies]` has the same extras; a test
 holds the two together."""
+
+APART: Final = ("wandb",)
+"""Extras that `all` leaves out and requirements.lock does not have: trackers that only some use cases name."""
 
 NEEDED_BY_SETTINGS: Final = (
     ("mlflow", "postgres", "postgresql"),

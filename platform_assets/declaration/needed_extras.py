@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from platform_assets.declaration.learner_kinds import DECLARED_LEARNERS
 from platform_assets.declaration.serving_platforms import DECLARED_PLATFORMS
 from platform_assets.declaration.use_case import UseCase
-from platform_assets.extras import NeededExtra
+from platform_assets.extras import APART, NeededExtra
 
 
 def needed_extras(use_case: UseCase) -> tuple[NeededExtra, ...]:
@@ -27,6 +27,8 @@ def _found(use_case: UseCase) -> Iterator[NeededExtra]:
             yield NeededExtra(extra, f"learner {learner.name} ({learner.kind})")
         if learner.search is not None and learner.search.extra:
             yield NeededExtra(learner.search.extra, f"search of learner {learner.name} ({learner.search.engine})")
+    if use_case.tracking in APART:
+        yield NeededExtra(use_case.tracking, f"tracking: {use_case.tracking}")
     if use_case.is_realtime:
         yield NeededExtra("serving", f"serving.mode {serving.mode}")
     if use_case.scores_stream:

@@ -26,7 +26,7 @@ from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.code_version import code_version
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.pins import versions_behind
-from platform_assets.registry.tracking import TrackedDataset, Tracker
+from platform_assets.registry.tracking import TRACKING_TAG, TrackedDataset, Tracker
 from platform_assets.registry.training_run import CLASS_ROWS_TAG, MODEL_DIGEST_TAG, write_model_run
 from platform_assets.tasks.registry import leaves_out_known_groups, metrics_of
 from platform_assets.training.compare import Comparison, refit
@@ -36,6 +36,9 @@ from platform_assets.training.folds import refit_days
 from platform_assets.training.predictor import Predictor
 from platform_assets.training.selection import IN_THIS_PROCESS, Placement, Selection, select_learner
 from platform_assets.training.tuning.trials import SearchBudget
+
+REGISTRY_TRACKER = "mlflow"
+"""The tracker that holds the runs of registered models in any case."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ def train(
     days = refit_days(as_of, use_case.label_delay_days, use_case.training.splits.train_days)
     predictor = refit(dataset, days, winner, use_case.training.seed, declared_imputation(use_case.training))
     versions = versions_behind(table, as_of)
-    tags = {**version_tags(use_case, as_of, winner.name, predictor, days, versions), **origin}
+    beside = {} if use_case.tracking == REGISTRY_TRACKER else {TRACKING_TAG: use_case.tracking}
+    tags = {**version_tags(use_case, as_of, winner.name, predictor, days, versions), **origin, **beside}
     with tempfile.TemporaryDirectory() as scratch, tracker.asset_run(f"{use_case.name} as of {as_of}", tags) as run:
         digest = write_model_run(Path(scratch), predictor, comparison, frame, use_case, selection)
         tracked = track(run, Path(scratch), use_case, predictor, comparison, winner.name)
@@ -107,6 +111,7 @@ def train(
         version = models.registry().register(
             use_case.name, run.run_id, {**tags, **tracked.tags, MODEL_DIGEST_TAG: digest}
         )
+        run.set_tags({"registered_model": f"models:/{version.use_case}/{version.version}"})
     return TrainedModel(
         version=version,
         digest=digest,

@@ -32,6 +32,10 @@ class TrackedDataset:
     digest: str
 
 
+TRACKING_TAG = "tracking"
+"""Tag of an asset's run: the tracker beside MLflow that its declaration names."""
+
+
 class TrackedRun(Protocol):
     """One run that is being written."""
 
@@ -99,11 +103,13 @@ class TrackingAddress:
         uri: the tracker's address; never shown, it may hold a password.
         artifacts: where it keeps artifacts; None where a server says so.
         experiment: name of the experiment of runs that belong to no use case; those of a use case have one of its own.
+        beside: folder for trackers beside this one that keep files, each in one of its own; None where no other may be declared.
     """
 
     uri: str = field(repr=False)
     artifacts: str | None
     experiment: str
+    beside: str | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from platform_assets import extras
-from platform_assets.extras import EXTRAS, ExtraMissing, NeededExtra, lacking, require_extras
+from platform_assets.extras import APART, EXTRAS, ExtraMissing, NeededExtra, lacking, require_extras
 from platform_assets.monitoring.drift import DriftLimits, drift_report
 from platform_assets.settings import Settings, SettingsError
 
@@ -193,7 +193,7 @@ def test_evidentlys_report_without_evidently_says_what_is_missing(tmp_path: Path
 def test_every_extra_stands_in_the_project_with_what_brings_its_modules() -> None:
     listed: dict[str, list[str]] = dict(PROJECT["optional-dependencies"])
     everything = Requirement(listed.pop("all")[0])
-    assert set(listed) == set(EXTRAS) == everything.extras
+    assert set(listed) == set(EXTRAS) == everything.extras | set(APART)
     providers = packages_distributions()
     core = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
     for extra, texts in listed.items():
@@ -202,10 +202,10 @@ def test_every_extra_stands_in_the_project_with_what_brings_its_modules() -> Non
         }
         own = {canonicalize_name(name) for name in required if "[" not in name}
         assert not own & core, f"{extra}: {own & core} is in the core already"
-        for module in EXTRAS[extra]:
+        for module in EXTRAS[extra] if extra not in APART else ():
             brought = {canonicalize_name(name) for name in providers[module]} | {f"feast[{module}]"}
             assert brought & (own | required), f"{extra}: nothing in pyproject.toml brings {module}"
-    assert all(lacking(extra) == () for extra in EXTRAS), "the project's own environment has every extra"
+    assert all(lacking(extra) == () for extra in everything.extras), "the project's own environment has every extra"
 
 
 def test_the_family_of_dagster_is_one_patch() -> None:

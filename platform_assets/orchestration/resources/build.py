@@ -31,11 +31,17 @@ def build_resources(installation: Installation) -> dict[str, Any]:
         "lake": installation.lake,
         "sources": installation.sources,
         "feast": installation.feature_store,
-        "mlflow": tracker_resource(TrackingAddress(settings.mlflow, settings.mlflow_artifacts, EXPERIMENT)),
+        "mlflow": tracker_resource(tracking_address(settings)),
         "models": models,
         "serving": installation.serving,
         **({"releases": installation.releases} if settings.gitops is not None else {}),
     }
+
+
+def tracking_address(settings: Settings) -> TrackingAddress:
+    """Where runs are tracked."""
+    beside = str(settings.home / "tracking")
+    return TrackingAddress(settings.mlflow, settings.mlflow_artifacts, EXPERIMENT, beside)
 
 
 def build_executor(settings: Settings) -> dg.ExecutorDefinition:

@@ -5,18 +5,24 @@ hold a password, and configuration is shown in the launchpad and kept with each 
 (`pipelines/track_training.py`), or any kind of tracker (one module for each).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import dagster as dg
 
 from platform_assets.members import MemberRegistry
-from platform_assets.registry.tracking import OpensTracker as OpensTracker
+from platform_assets.registry.trackers.beside import BothTrackers
+from platform_assets.registry.tracking import TRACKING_TAG, OpensTracker, TrackedRun, Tracker
 from platform_assets.registry.tracking import TrackedDagsterRun as TrackedDagsterRun
-from platform_assets.registry.tracking import Tracker as Tracker
 from platform_assets.registry.tracking import TrackingAddress as TrackingAddress
 
 TRACKERS: MemberRegistry[OpensTracker] = MemberRegistry(
-    "tracker", {"mlflow": "platform_assets.orchestration.resources.mlflow:open_mlflow"}
+    "tracker",
+    {
+        "mlflow": "platform_assets.orchestration.resources.mlflow:open_mlflow",
+        "wandb": "platform_assets.registry.trackers.wandb_tracker:open_wandb",
+    },
 )
 
 
@@ -33,9 +39,47 @@ def tracker_resource(address: TrackingAddress, kind: str = "mlflow") -> dg.Resou
             has_failed=lambda: _has_failed_step(context),
         )
         with TRACKERS[kind](address, opened) as tracker:
-            yield tracker
+            yield DeclaredTrackers(tracker, address, opened)
 
     return open_tracker
+
+
+@dataclass(frozen=True)
+class DeclaredTrackers:
+    """The tracker that the registry of models needs, and beside it the one that an asset's declaration names: a `Tracker`.
+
+    Attributes:
+        registered: the first.
+        address: where runs are tracked.
+        run: the Dagster run.
+    """
+
+    registered: Tracker
+    address: TrackingAddress
+    run: TrackedDagsterRun
+
+    @contextmanager
+    def asset_run(self, name: str, tags: Mapping[str, str]) -> Iterator[TrackedRun]:
+        """A nested run, in both where the tags name a tracker.
+
+        Raises:
+            ValueError: they name one, and no folder is there for it.
+        """
+        kind = tags.get(TRACKING_TAG)
+        if kind is None:
+            with self.registered.asset_run(name, tags) as run:
+                yield run
+            return
+        if self.address.beside is None:
+            raise ValueError(
+                f"{name}: tracking {kind!r} has no folder here; make the resource with `TrackingAddress.beside`"
+            )
+        own = TrackingAddress(f"{self.address.beside}/{kind}", None, tags.get("use_case", self.address.experiment))
+        with (
+            TRACKERS[kind](own, self.run) as chosen,
+            BothTrackers(self.registered, chosen).asset_run(name, tags) as both,
+        ):
+            yield both
 
 
 def _has_failed_step(context: dg.InitResourceContext) -> bool:
