@@ -43,7 +43,7 @@ class TrackerWorld:
 
 @contextmanager
 def no_network() -> Iterator[None]:
-    """Whatever would leave this machine fails the test: of this process at its sockets, of programs that it starts at the proxy they have."""
+    """Whatever would leave this machine fails the test: here at sockets, in programs that are started at the proxy they have."""
     asked: list[str] = []
     with closing(socket.create_server(("127.0.0.1", 0))) as proxy, pytest.MonkeyPatch.context() as patch:
 
