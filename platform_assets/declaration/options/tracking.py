@@ -17,6 +17,12 @@ MLFLOW = Option(
     means="Runs, parameters, metrics and artifacts stand in MLflow, beside the registry of models",
     proven_by="contracts/test_trackers.py::test_a_nested_run_keeps_what_was_logged",
 )
+CLEARML = "its client 2.1.12 asks updates.clear.ml for newer versions in its offline mode too, and takes 11 s to close each run there"
+MLFLOW = Option(
+    "mlflow",
+    means="Runs, parameters, metrics and artifacts stand in MLflow, beside the registry of models",
+    proven_by="contracts/test_trackers.py::test_a_nested_run_keeps_what_was_logged",
+)
 WANDB = Option(
     "wandb",
     means="Runs stand in Weights & Biases' own files below the home, for `wandb sync`; models stay in MLflow's registry",
