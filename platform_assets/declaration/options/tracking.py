@@ -17,16 +17,10 @@ MLFLOW = Option(
     means="Runs, parameters, metrics and artifacts stand in MLflow, beside the registry of models",
     proven_by="contracts/test_trackers.py::test_a_nested_run_keeps_what_was_logged",
 )
-CLEARML = "its client 2.1.12 asks updates.clear.ml for newer versions in its offline mode too, and takes 11 s to close each run there"
-MLFLOW = Option(
-    "mlflow",
-    means="Runs, parameters, metrics and artifacts stand in MLflow, beside the registry of models",
-    proven_by="contracts/test_trackers.py::test_a_nested_run_keeps_what_was_logged",
-)
 WANDB = Option(
     "wandb",
     means="Runs stand in Weights & Biases' own files below the home, for `wandb sync`; models stay in MLflow's registry",
-    proven_by="contracts/test_trackers.py::test_a_nested_run_keeps_what_was_logged",
+    proven_by="pipeline/test_tracked_beside.py::test_wandb_has_the_run_with_its_link_and_mlflow_has_the_model",
 )
 CLEARML = Option(
     "clearml",
