@@ -18,9 +18,9 @@ from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.evaluation.plots import plot_candidates
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.table import LakeTable
+from platform_assets.pipelines.addresses import DAGSTER
 from platform_assets.pipelines.track_candidates import track_candidates
 from platform_assets.pipelines.track_training import TrackedModel, track
-from platform_assets.pipelines.use_case_state.links import DAGSTER
 from platform_assets.pipelines.write_model_card import CARD_FILE
 from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.code_version import code_version
