@@ -31,8 +31,9 @@ LIBRARIES_OF_THEIR_OWN = (
     "platform_assets.training.distributed",
     "platform_assets.training.network",
     "platform_assets.tasks",
+    "platform_assets.pictures",
 )
-"""What fits models, and kinds of task: a service loads one model, and neither measures nor draws."""
+"""What fits models, kinds of task, pictures: a service loads one model, and neither measures nor draws."""
 NO_PART_OF_A_SERVICE = tuple(
     f"platform_assets.{room}"
     for room in (
