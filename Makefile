@@ -184,8 +184,9 @@ soak: setup ## A million requests to one service: memory and latency stay flat (
 scale: setup ## Feature tables of histories that do not fit into memory, in chunks and on a Ray cluster (EVENTS=300000000 MEMORY=3000 for the full one)
 	@$(BIN)/python -m benchmarks.scale $(if $(EVENTS),--events $(EVENTS)) $(if $(MEMORY),--memory-megabytes $(MEMORY)) $(if $(REPORT),--output $(REPORT))
 
-docs: setup ## Write docs/reference: the declaration and the command line
+docs: setup ## Write docs/reference, the declaration and the command line, and llms.txt
 	@$(BIN)/platform-assets docs
+	@$(BIN)/python deploy/site/pages.py
 
 site-tools: ## Install MkDocs and what looks at the site into .venv-site
 	@PYTHON=$(PYTHON) deploy/ci/install-site-tools.sh
