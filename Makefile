@@ -46,7 +46,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup run first-answer dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test ci-tools ci-test trackers-test site site-tools site-test ui-test change changes images lint format bench attack chaos soak scale back-ends docs lock clean chain release release-check support
+.PHONY: export-test help setup run first-answer dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test ci-tools ci-test trackers-test site site-tools site-test ui-test change changes images lint format bench attack chaos soak scale back-ends docs lock clean chain release release-check support
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -97,8 +97,8 @@ stop: ## Stop every process that `make run` started
 status: $(RUN_STAMP) ## What runs, and what was promoted
 	@$(BIN)/platform-assets status
 
-test: setup ## All tests but those that need a Kubernetes API, Terraform, the CI runners, the built site or a browser
-	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m "not kubernetes and not daemon and not terraform and not runners and not site and not browser"
+test: setup ## All tests but those that need a Kubernetes API, Terraform, the CI runners, other orchestrators, the built site or a browser
+	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m "not kubernetes and not daemon and not terraform and not runners and not site and not browser and not orchestrators"
 
 daemon-test: setup ## Days under Dagster's real daemon with accidents, against days that nobody disturbed
 	@$(BIN)/pytest -q --durations=5 -m daemon platform_assets_tests/pipeline/test_under_the_daemon.py
@@ -212,3 +212,7 @@ support: ## Try Python 3.11 and 3.12, and the next patch of Dagster: docs/refere
 
 options-test: setup ## Run the tests that hold what docs/reference/options.md says of each tool, and keep what they came to
 	@$(BIN)/python deploy/ci/options_matrix.py && $(BIN)/platform-assets docs
+
+export-test: setup ## Exported projects under Airflow and Prefect, each in an environment of its own: the same tables and model as Dagster's, a red gate, a stale project
+	@PYTHON=$(PYTHON) deploy/ci/install-orchestrators.sh
+	@$(BIN)/pytest -q --durations=8 -m orchestrators platform_assets_tests/orchestrators

@@ -5,6 +5,7 @@ Belongs here: both graphs, held together. Does not belong here: what a step does
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -101,3 +102,38 @@ def test_dagster_starts_nothing_of_a_use_case_that_another_orchestrator_runs() -
     }
     assert running["own"]
     assert not running["foreign"]
+
+
+OF_DAGSTERS_OWN_ASSETS = {
+    "feed",
+    "history",
+    "retrain_decision",
+    "rollback",
+    "rollout",
+    "maintenance",
+    "recovery",
+    "usage",
+}
+OF_DAGSTERS_OWN_ASSETS |= {"use_case_page", "delivery", "experiment", "experiment_report"}
+HELPERS = {"explanations_schema", "listed_days", "newest_day", "referenced_columns", "starts_from_events"}
+"""What asset modules ask of pipelines besides their verb."""
+
+
+def verbs_in(folder: Path, leaving_out: set[str]) -> set[str]:
+    """Functions of pipelines that the modules of a folder import."""
+    found = set()
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            module = getattr(node, "module", None) or ""
+            if isinstance(node, ast.ImportFrom) and module.startswith("platform_assets.pipelines."):
+                of_steps = ".steps." in module or path.stem in leaving_out
+                found |= set() if of_steps else {alias.name for alias in node.names if alias.name.islower()}
+    return found
+
+
+def test_a_step_calls_every_verb_that_its_asset_calls() -> None:
+    platform = ROOT / "platform_assets"
+    of_assets = verbs_in(platform / "orchestration" / "assets", OF_DAGSTERS_OWN_ASSETS)
+    of_steps = verbs_in(platform / "pipelines" / "steps", set())
+    assert {"ingest", "publish_features", "promote_model"} <= of_assets
+    assert of_assets - of_steps - HELPERS == set()

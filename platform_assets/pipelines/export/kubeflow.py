@@ -13,6 +13,8 @@ from platform_assets.pipelines.export.plan import ExportPlan
 from platform_assets.pipelines.export.rendering import project_file, what_is_missing
 
 _REQUIREMENTS = "kfp==2.17.3\n"
+_RETRIES = 2
+"""Fewer than the automation's: the verdict of a gate waits for all of them."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,12 @@ class KubeflowProject:
 
     def files(self, plan: ExportPlan) -> Mapping[str, str]:
         """The text of each file, by its path."""
-        waits = len(plan.waits_seconds)
-        retries = f"a step that failed is tried {waits} times again, a red gate too, after {plan.waits_seconds[0] // 60} minutes and longer"
+        retries = f"a step that failed is tried {_RETRIES} times again, a red gate too, after 1 minute and then 4 times as long each time"
         missing = what_is_missing(plan, "kubeflow", retries)
         return {
             "README.md": project_file("kubeflow_readme.md.j2", plan, missing=missing),
             "requirements.txt": _REQUIREMENTS,
-            f"{plan.use_case}_pipeline.py": project_file("kubeflow_pipeline.py.j2", plan),
+            f"{plan.use_case}_pipeline.py": project_file("kubeflow_pipeline.py.j2", plan, retries=_RETRIES),
         }
 
     def how_to_run(self, plan: ExportPlan) -> str:
