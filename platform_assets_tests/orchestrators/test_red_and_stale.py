@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from platform_assets.testing.declare import declaration
+from platform_assets.testing.declare import declaration, row
 from platform_assets_tests.orchestrators.projects import ExportedProject
 
 pytestmark = pytest.mark.orchestrators
@@ -38,10 +38,9 @@ class Shop:
             events={"sale": "int64", "at": "datetime", "items": "int32", "returned": [0, 1]},
             label="returned",
             connector={"kind": "files", "format": "csv", "path": "data/{event_day}.csv"},
+            features=["items", *({"name": name, "rows": [row(f"{name}_items", "items * 2")]} for name in features)],
             training={"splits": {"train_days": 7, "delay_days": 1, "test_days": 7, "folds": 1}},
         )
-        for name in features:
-            attributes["features"].append({**attributes["features"][0], "name": name})
         document = {"type": "platform_assets.MlUseCase", "attributes": attributes}
         (self.folder / "defs.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
 
