@@ -115,7 +115,14 @@ OF_DAGSTERS_OWN_ASSETS = {
     "usage",
 }
 OF_DAGSTERS_OWN_ASSETS |= {"use_case_page", "delivery", "experiment", "experiment_report"}
-HELPERS = {"explanations_schema", "listed_days", "newest_day", "referenced_columns", "starts_from_events"}
+HELPERS = {
+    "explanations_schema",
+    "listed_days",
+    "newest_day",
+    "referenced_columns",
+    "report_path",
+    "starts_from_events",
+}
 """What asset modules ask of pipelines besides their verb."""
 
 

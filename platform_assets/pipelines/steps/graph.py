@@ -39,6 +39,7 @@ from platform_assets.pipelines.publish import referenced_columns
 
 DAGSTERS_OWN = frozenset({FEED, DECIDE, MAINTAIN})
 """Jobs that live on what Dagster remembers of earlier runs; no other orchestrator is given them."""
+TRACKED_BY_STEPS = "mlflow"
 MADE_ON_THE_WAY = frozenset({QUARANTINE, PROFILE})
 """Layers that the step of the clean table writes as well."""
 
@@ -80,13 +81,19 @@ def steps_of(use_case: UseCase) -> list[Step]:
     """The steps of a use case, each behind all that come before it.
 
     Raises:
-        StepsUnsupported: a source is read for what is new, which is followed by the days that Dagster remembers as touched.
+        StepsUnsupported: a source is read for what is new, which is followed by the days that Dagster remembers as touched, or runs are
+            tracked in a tool that only Dagster's runs open.
     """
     fed = [source.name for source in use_case.sources if source.is_incremental]
     if fed:
         raise StepsUnsupported(
             f"{use_case.name}: {', '.join(fed)} is read for what is new, and which days that touched is remembered by Dagster alone. Run "
             "this use case with Dagster, or declare a connector that is asked for days (docs/guide/sources.md)"
+        )
+    if use_case.tracking != TRACKED_BY_STEPS:
+        raise StepsUnsupported(
+            f"{use_case.name}: steps by themselves are tracked in {TRACKED_BY_STEPS} alone, not in {use_case.tracking}. Run this use case with "
+            f"Dagster, or declare `tracking: {TRACKED_BY_STEPS}`"
         )
     steps = [
         _step(use_case, job, table)

@@ -7,6 +7,7 @@ Belongs here: the verbs of models as steps. Does not belong here: the verbs (`bu
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 from platform_assets.declaration.days import DayRange
 from platform_assets.deployment.errors import DeploymentError
@@ -19,7 +20,7 @@ from platform_assets.pipelines.promote import promote_model
 from platform_assets.pipelines.steps.base import StepCheck, StepContext, StepRefused, StepResult, day_of_step
 from platform_assets.pipelines.steps.tracker import open_tracker
 from platform_assets.pipelines.train import train
-from platform_assets.pipelines.write_model_card import write_model_card
+from platform_assets.pipelines.write_model_card import renew_model_cards, write_model_card
 from platform_assets.registry.training_run import trained_as_of
 
 
@@ -91,6 +92,8 @@ def promote_champion(context: StepContext, table: str, days: DayRange | None) ->
     version = trained_as_of(registry, use_case, day_of_step(days))
     promoted = promote_model(context.catalog, registry, models.ledger(use_case.name), version, context.run_id)
     previous = promoted.move.previous
+    folder = Path(context.installation.serving.report_folder(use_case.name))
+    renew_model_cards(use_case, models, folder, [version, previous] if promoted.move.moved else [])
     return StepResult(
         {
             "model_version": version.version,

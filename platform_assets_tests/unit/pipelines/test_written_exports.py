@@ -80,3 +80,8 @@ def test_a_use_case_that_declares_its_orchestrator_is_exported_for_no_other(tmp_
     with pytest.raises(AnotherOrchestrator, match="declares `orchestration: airflow`"):
         write_export("prefect", use_case(orchestration="airflow"), tmp_path / "prefect")
     assert not (tmp_path / "prefect").exists()
+
+
+def test_a_tracker_that_only_dagsters_runs_open_is_refused_and_not_ignored() -> None:
+    with pytest.raises(StepsUnsupported, match="not in wandb"):
+        plan_export(use_case(tracking="wandb"))
