@@ -92,8 +92,8 @@ def steps_of(use_case: UseCase) -> list[Step]:
         )
     if use_case.tracking != TRACKED_BY_STEPS:
         raise StepsUnsupported(
-            f"{use_case.name}: steps by themselves are tracked in {TRACKED_BY_STEPS} alone, not in {use_case.tracking}. Run this use case with "
-            f"Dagster, or declare `tracking: {TRACKED_BY_STEPS}`"
+            f"{use_case.name}: steps by themselves are tracked in {TRACKED_BY_STEPS} alone, not in {use_case.tracking}. Run this use case "
+            f"with Dagster, or declare `tracking: {TRACKED_BY_STEPS}`"
         )
     steps = [
         _step(use_case, job, table)

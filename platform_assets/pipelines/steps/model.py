@@ -7,7 +7,6 @@ Belongs here: the verbs of models as steps. Does not belong here: the verbs (`bu
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 from platform_assets.declaration.days import DayRange
 from platform_assets.deployment.errors import DeploymentError
@@ -92,7 +91,7 @@ def promote_champion(context: StepContext, table: str, days: DayRange | None) ->
     version = trained_as_of(registry, use_case, day_of_step(days))
     promoted = promote_model(context.catalog, registry, models.ledger(use_case.name), version, context.run_id)
     previous = promoted.move.previous
-    folder = Path(context.installation.serving.report_folder(use_case.name))
+    folder = context.installation.serving.report_folder(use_case.name)
     renew_model_cards(use_case, models, folder, [version, previous] if promoted.move.moved else [])
     return StepResult(
         {
