@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==\S+")
 _VIA = re.compile(r"^ +# +(?:via +)?([A-Za-z0-9._-]+)(?: \(.*\))?$")
+_BRACKETS = re.compile(r"\[([^\]]+)\]")
 _NAME = re.compile(r"^[A-Za-z0-9._-]+")
 
 
@@ -64,10 +65,10 @@ def first_of(project: dict[str, object], extras: Iterable[str]) -> list[str]:
         ValueError: there is no such extra.
     """
     optional: dict[str, list[str]] = dict(project["optional-dependencies"])  # type: ignore[call-overload]
-    optional.pop("all")
+    everything = _BRACKETS.findall(" ".join(optional.pop("all")))  # an extra that no lock pins stands outside it
     chosen = list(extras)
     if chosen == ["all"]:
-        chosen = list(optional)
+        chosen = [extra.strip() for extras_of in everything for extra in extras_of.split(",")]
     if unknown := sorted({*chosen} - {*optional}):
         raise ValueError(f"there is no extra {', '.join(unknown)}; there are {', '.join(optional)}, all")
     texts = [*project["dependencies"], *(text for extra in chosen for text in optional[extra])]  # type: ignore[misc]

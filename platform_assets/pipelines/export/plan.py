@@ -36,7 +36,7 @@ class ExportPlan:
         use_case: name of the use case.
         description: of the use case.
         time_zone: in which its days begin.
-        starts_at: how long after midnight a day's run starts, when its last job is due.
+        after_midnight: how long after midnight a day's run starts, when its last job is due.
         first_day: first day of the history, YYYY-MM-DD.
         steps: in order.
         waits_seconds: before each further attempt of a step that failed.
@@ -46,7 +46,7 @@ class ExportPlan:
     use_case: str
     description: str
     time_zone: str
-    starts_at: timedelta
+    after_midnight: timedelta
     first_day: str
     steps: tuple[Step, ...]
     waits_seconds: tuple[int, ...]
@@ -55,7 +55,7 @@ class ExportPlan:
     @property
     def cron(self) -> str:
         """When a day's run starts, for cron."""
-        minutes = self.starts_at // timedelta(minutes=1)
+        minutes = self.after_midnight // timedelta(minutes=1)
         return f"{minutes % 60} {minutes // 60} * * *"
 
     @property

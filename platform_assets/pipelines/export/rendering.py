@@ -32,7 +32,7 @@ def project_file(name: str, plan: ExportPlan, **more: Any) -> str:
     made = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     made.globals |= {"words": _words}
     template = made.from_string((TEMPLATES / name).read_text(encoding="utf-8"))
-    at = (datetime.min + plan.starts_at).strftime("%H:%M")
+    at = (datetime.min + plan.after_midnight).strftime("%H:%M")
     return template.render(plan=plan, at=at, first_day=date.fromisoformat(plan.first_day), **more)
 
 

@@ -149,8 +149,8 @@ MISTAKES = {
         "where: ammount",
     ),
     "unknown feature in a gate": Planted(
-        "expression: is_weekend, max",
-        "expression: weekend, max",
+        "expression: is_weekend, part",
+        "expression: weekend, part",
         "gates.slices.2.expression",
         "did you mean 'is_weekend'?",
     ),

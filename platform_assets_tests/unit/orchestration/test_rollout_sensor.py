@@ -45,7 +45,7 @@ def test_a_decision_asks_for_the_page_and_a_look_without_one_for_nothing(
     page = Path(str(made.metadata["page"].value)).read_text()
     assert "v2-ba9876543210 beside v1-0123456789ab" in page
     assert "better or equal" in page
-    assert "data:image/png;base64," in page
+    assert "data:image/svg+xml" in page
 
 
 def test_without_a_rollout_it_says_so_and_the_page_too(tmp_path: Path) -> None:
