@@ -105,11 +105,14 @@ def run(
 ) -> None:
     """Take use cases from their sources to a service that answered live traffic and is watched."""
     from platform_assets.cli.console import fail_readably
-    from platform_assets.cli.run.first_answer import answer_first
-    from platform_assets.cli.run.steps import run_use_cases
-    from platform_assets.installation import Installation
+    from platform_assets.cli.run.imported_later import IMPORTED_LATER
+    from platform_assets.features.aggregation.compilation import compiled_meanwhile
 
-    with fail_readably():
+    with fail_readably(), compiled_meanwhile(IMPORTED_LATER):
+        from platform_assets.cli.run.first_answer import answer_first
+        from platform_assets.cli.run.steps import run_use_cases
+        from platform_assets.installation import Installation
+
         installation = Installation.from_environment()
         if first_answer:
             answer_first(installation, use_case, beyond_budget=beyond_budget)

@@ -6,11 +6,9 @@ Belongs here: the history, one model, its service, one request. Does not belong 
 from time import monotonic
 
 from platform_assets.cli.console import console
-from platform_assets.cli.run.imported_later import IMPORTED_LATER
 from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.steps import ask_budget, home_prepared, loaded, train_on_history
 from platform_assets.cli.services import print_service_check, stop_services
-from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.installation import Installation
 from platform_assets.pipelines.check_service import require_answers
 from platform_assets.pipelines.verify_lake import refuse_damaged
@@ -38,12 +36,11 @@ def answer_first(installation: Installation, name: str | None, *, beyond_budget:
         if not answering:
             names = ", ".join(declared.use_case.name for declared in chosen)
             raise NoAnswers(f"--first-answer: {names} answers no requests; leave the option out")
-        with compiled_meanwhile(IMPORTED_LATER):
-            for declared in answering:
-                journey = Journey(declared, installation, jobs)
-                if not beyond_budget:
-                    ask_budget(journey)
-                _answer(journey)
+        for declared in answering:
+            journey = Journey(declared, installation, jobs)
+            if not beyond_budget:
+                ask_budget(journey)
+            _answer(journey)
         console.print(f"[bold green]ok[/]          the first answer, {monotonic() - started:.0f} s after this began")
         stop_services(installation)
 

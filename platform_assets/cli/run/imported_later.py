@@ -6,7 +6,11 @@ Belongs here: the modules, in the order of the steps that need them. Does not be
 
 from typing import Final
 
+from platform_assets.features.aggregation.compilation import COMPILED
+
 IMPORTED_LATER: Final = (
+    "platform_assets.simulation.reach_loops",
+    *COMPILED,
     "pandera.polars",
     "deltalake",
     "feast",
@@ -15,6 +19,5 @@ IMPORTED_LATER: Final = (
     "mlflow",
     "torch",
     "bentoml",
-    "evidently",
 )
 """An installation by uv has no bytecode: the first import of these takes half a minute of one core, and a second of it afterwards."""

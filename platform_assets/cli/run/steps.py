@@ -14,7 +14,6 @@ import polars as pl
 from rich.markup import escape
 
 from platform_assets.cli.console import console, step
-from platform_assets.cli.run.imported_later import IMPORTED_LATER
 from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.refused import print_refused
 from platform_assets.cli.run.replay import Traffic, of_its_day, panel, send
@@ -26,7 +25,6 @@ from platform_assets.declaration.loader import DeclaredUseCase, declared_use_cas
 from platform_assets.declaration.names import ONLINE_STORE, PREDICTION_LOG
 from platform_assets.declaration.needed_extras import needed_extras
 from platform_assets.extras import lacking, require_extras
-from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.installation import Installation
 from platform_assets.lake.errors import LakeError
 from platform_assets.lake.layout import FEATURES, SERVING
@@ -81,20 +79,19 @@ def _run_use_cases(installation: Installation, name: str | None, *, beyond_budge
     PriceSheet.named(installation.settings.price_sheet)  # used at the end: a misspelt one would cost the run
     jobs, chosen = loaded(installation, name)
     wrong = []
-    with compiled_meanwhile(IMPORTED_LATER):
-        for declared in chosen:
-            began, cpu_before = datetime.now(UTC), 0.0 if declared is chosen[0] else cpu_seconds_of_family()
-            journey = Journey(declared, installation, jobs)
-            journey = replace(journey, progress=journey.foreseen())
-            refuse_damaged(journey.catalog)
-            if not beyond_budget:
-                ask_budget(journey)
-            traffic = run_one(journey)
-            service = _check(journey) if journey.use_case.is_realtime else None
-            _record_usage(journey, began, cpu_before)
-            print_summary(journey, traffic, monotonic() - started, service)
-            if service is not None and not service.passed:
-                wrong.append(explanation(service))
+    for declared in chosen:
+        began, cpu_before = datetime.now(UTC), 0.0 if declared is chosen[0] else cpu_seconds_of_family()
+        journey = Journey(declared, installation, jobs)
+        journey = replace(journey, progress=journey.foreseen())
+        refuse_damaged(journey.catalog)
+        if not beyond_budget:
+            ask_budget(journey)
+        traffic = run_one(journey)
+        service = _check(journey) if journey.use_case.is_realtime else None
+        _record_usage(journey, began, cpu_before)
+        print_summary(journey, traffic, monotonic() - started, service)
+        if service is not None and not service.passed:
+            wrong.append(explanation(service))
     if wrong:
         raise ServiceNotAnswering("; ".join(wrong))
 

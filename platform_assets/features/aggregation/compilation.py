@@ -27,11 +27,12 @@ COMPILED = (
 
 
 @contextmanager
-def compiled_meanwhile(modules: Sequence[str] = ()) -> Iterator[None]:
+def compiled_meanwhile(modules: Sequence[str] = COMPILED) -> Iterator[None]:
     """Compile in a process of its own while the block runs; whoever needs the loops before it is done compiles them as well.
 
     Args:
-        modules: installed ones that are needed later; those without bytecode are imported there, which compiles all that they import.
+        modules: in the order in which they are needed. Others than `COMPILED` are imported there, which compiles all that they import,
+            where they have no bytecode.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "platform_assets.features.aggregation.compilation", *modules],
@@ -57,10 +58,10 @@ def has_bytecode(name: str) -> bool:
 
 
 def main() -> None:
-    """Load the modules; their explicit signatures compile them. Then what is named, where it is new here."""
-    new = [name for name in sys.argv[1:] if not has_bytecode(name)]
-    for name in (*COMPILED, *new):
-        import_module(name)
+    """Load the modules; the explicit signatures of their loops compile them."""
+    for name in sys.argv[1:] or COMPILED:
+        if name in COMPILED or not has_bytecode(name):
+            import_module(name)
 
 
 if __name__ == "__main__":
