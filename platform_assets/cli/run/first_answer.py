@@ -36,13 +36,15 @@ def answer_first(installation: Installation, name: str | None, *, beyond_budget:
         if not answering:
             names = ", ".join(declared.use_case.name for declared in chosen)
             raise NoAnswers(f"--first-answer: {names} answers no requests; leave the option out")
-        for declared in answering:
-            journey = Journey(declared, installation, jobs)
-            if not beyond_budget:
-                ask_budget(journey)
-            _answer(journey)
+        try:
+            for declared in answering:
+                journey = Journey(declared, installation, jobs)
+                if not beyond_budget:
+                    ask_budget(journey)
+                _answer(journey)
+        finally:  # what was refused or interrupted would hold the port against the next run
+            stop_services(installation)
         console.print(f"[bold green]ok[/]          the first answer, {monotonic() - started:.0f} s after this began")
-        stop_services(installation)
 
 
 def _answer(journey: Journey) -> None:

@@ -8,6 +8,7 @@ in an image while it is built, in `platform-assets run` while data is loaded. Do
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -52,9 +53,11 @@ def compiled_meanwhile(modules: Sequence[str] = COMPILED) -> Iterator[None]:
 
 
 def has_bytecode(name: str) -> bool:
-    """Whether an installed module was compiled before; True where there is no such module, or nothing to compile."""
+    """Whether an installed module was compiled before; True where there is no such module, or where nothing can be kept."""
     found = find_spec(name)
-    return found is None or found.cached is None or Path(found.cached).exists()
+    if found is None or found.cached is None or found.origin is None or sys.dont_write_bytecode:
+        return True
+    return Path(found.cached).exists() or not os.access(Path(found.origin).parent, os.W_OK)
 
 
 def main() -> None:

@@ -35,6 +35,9 @@ def test_a_module_is_imported_ahead_where_it_was_never_compiled(
 ) -> None:
     (tmp_path / "never_compiled.py").write_text("value = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    assert has_bytecode("never_compiled"), "an import would keep nothing"
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     assert not has_bytecode("never_compiled")
     assert has_bytecode("a_module_that_is_not_installed"), "there is nothing to compile"
     environment = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[3]}", "PATH": "/usr/bin:/bin"}
