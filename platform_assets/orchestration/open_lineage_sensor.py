@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import dagster as dg
-from dagster._core.storage.dagster_run import FINISHED_STATUSES, RunRecord
+from dagster._core.storage.dagster_run import RunRecord
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.loader import declared_use_cases
@@ -34,10 +34,10 @@ from platform_assets.monitoring.open_lineage.events import (
     Table,
     events_of_run,
 )
+from platform_assets.orchestration.ended_runs import changed_at, ended_after, newest_change
 from platform_assets.orchestration.operations_facts import run_fact
 
 SECONDS: Final = 30
-RUNS_A_TICK: Final = 20
 _STATES: Final[dict[dg.DagsterRunStatus, EventType]] = {
     dg.DagsterRunStatus.SUCCESS: "COMPLETE",
     dg.DagsterRunStatus.FAILURE: "FAIL",
@@ -80,28 +80,18 @@ def open_lineage_sensor(
     )
     def open_lineage(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if context.cursor is None:  # what ended before there was a receiver stays where it is
-            return dg.SensorResult(cursor=_newest_change(context.instance), skip_reason="From now on.")
-        records = context.instance.get_run_records(
-            dg.RunsFilter(statuses=FINISHED_STATUSES, updated_after=datetime.fromisoformat(context.cursor)),
-            limit=RUNS_A_TICK,
-            order_by="update_timestamp",
-            ascending=True,
-        )
+            return dg.SensorResult(cursor=newest_change(context.instance), skip_reason="From now on.")
+        records = ended_after(context.instance, context.cursor)
         if not records:
             return dg.SensorResult(cursor=context.cursor, skip_reason="No run ended.")
         known = {one.name: known_tables(one, lake) for one in use_cases()}
         accounts = [account_of_run(context.instance, record) for record in records]
         events = [event for run in accounts for event in events_of_run(run, known.get(run.use_case or ""))]
         taken = send_events(address, events)
-        cursor = records[-1].update_timestamp.isoformat()
+        cursor = changed_at(records[-1])
         return dg.SensorResult(cursor=cursor, skip_reason=f"{taken} events of {len(records)} runs were taken.")
 
     return open_lineage
-
-
-def _newest_change(instance: dg.DagsterInstance) -> str:
-    newest = instance.get_run_records(limit=1, order_by="update_timestamp")
-    return (newest[0].update_timestamp if newest else datetime.fromtimestamp(0, UTC)).isoformat()
 
 
 def known_tables(use_case: UseCase, lake: Lake) -> KnownTables:

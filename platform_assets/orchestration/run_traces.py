@@ -12,14 +12,14 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import dagster as dg
 import polars as pl
-from dagster._core.storage.dagster_run import FINISHED_STATUSES, RunRecord
+from dagster._core.storage.dagster_run import RunRecord
 
+from platform_assets.orchestration.ended_runs import changed_at, ended_after, newest_change
 from platform_assets.orchestration.operations_facts import PARTITION_TAGS
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ TRACES_TAG: Final = "platform_assets/traces"
 TAGGED_TRACES: Final = 10
 SECONDS: Final = 15
 """How often the sensor looks."""
-RUNS_A_TICK: Final = 20
 FLUSH_MS: Final = 5000
 
 
@@ -58,20 +57,14 @@ def trace_sensor(endpoint: str, status: dg.DefaultSensorStatus) -> dg.SensorDefi
     )
     def traces(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if context.cursor is None:  # what ended before there was a collector stays where it is
-            return dg.SensorResult(cursor=_newest_change(context.instance), skip_reason="From now on.")
-        after = datetime.fromisoformat(context.cursor)
-        records = context.instance.get_run_records(
-            dg.RunsFilter(statuses=FINISHED_STATUSES, updated_after=after),
-            limit=RUNS_A_TICK,
-            order_by="update_timestamp",
-            ascending=True,
-        )
+            return dg.SensorResult(cursor=newest_change(context.instance), skip_reason="From now on.")
+        records = ended_after(context.instance, context.cursor)
         if not records:
             return dg.SensorResult(cursor=context.cursor, skip_reason="No run ended.")
         sent = send_spans(endpoint, (span for record in records for span in spans_of_run(context.instance, record)))
         if not sent:  # the same runs again at the next tick: nothing is lost
             return dg.SensorResult(cursor=context.cursor, skip_reason=f"The collector at {endpoint} takes no spans.")
-        cursor = _moment(records[-1])
+        cursor = changed_at(records[-1])
         return dg.SensorResult(cursor=cursor, skip_reason=f"Spans of {len(records)} runs were sent.")
 
     return traces
@@ -166,13 +159,3 @@ def _partition(run: dg.DagsterRun) -> dict[str, str]:
 
 def _traces(run: dg.DagsterRun) -> dict[str, tuple[str, ...]]:
     return {"platform_assets.traces": tuple(run.tags[TRACES_TAG].split(","))} if TRACES_TAG in run.tags else {}
-
-
-def _moment(record: RunRecord) -> str:
-    return record.update_timestamp.isoformat()
-
-
-def _newest_change(instance: dg.DagsterInstance) -> str:
-    """When anything last happened to a run; the beginning of time where nothing ever did."""
-    newest = instance.get_run_records(limit=1, order_by="update_timestamp")
-    return _moment(newest[0]) if newest else "1970-01-01T00:00:00+00:00"
