@@ -3,6 +3,8 @@
 Belongs here: what every tier shares. Does not belong here: fixtures of one tier (they have a conftest of their own).
 """
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,18 @@ SLOW_FIXTURES = {
 """Fixtures that start servers, train models or run the pipeline."""
 SHARED_WORLD = "test_lived_in"
 """Files whose name begins so share a world that takes two minutes to make: one worker runs them all."""
+
+
+@pytest.fixture(autouse=True)
+def stays_in_its_folder() -> Iterator[None]:
+    """A test that leaves the process in another folder is red itself, and not the ones that run after it."""
+    began = os.getcwd()
+    try:
+        yield
+        ended = os.getcwd()
+    finally:
+        os.chdir(began)
+    assert ended == began, f"left the process in {ended}"
 
 
 def tier(path: Path) -> str:

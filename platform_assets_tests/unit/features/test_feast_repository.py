@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import chdir
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -101,7 +102,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def feast_says(world: World, *words: str) -> str:
     from feast.cli.cli import cli
 
-    result = CliRunner().invoke(cli, ["-c", str(world.folder), *words])
+    with chdir(Path.cwd()):  # `feast apply` leaves this process in its own folder
+        result = CliRunner().invoke(cli, ["-c", str(world.folder), *words])
     assert result.exit_code == 0, (result.output, result.exception)
     return str(result.output)
 
