@@ -6,13 +6,25 @@ Belongs here: finding them, and the words of each. Does not belong here: what mu
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+import typer
+
+from platform_assets.cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "AGENTS.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`((?:platform-assets|make|dg) [^`]+)`")
 _COMMAND = re.compile(r"^(?: {4})?((?:platform-assets|make|dg) .*)$", re.MULTILINE)
+
+
+@cache
+def whole_command() -> Any:
+    """`platform-assets` with all below it, made once: every documented command is looked up in it."""
+    return typer.main.get_command(app)
 
 
 def documented_commands() -> Iterator[tuple[str, list[str]]]:

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from platform_assets.cli import app
 from platform_assets.cli.lineage import COLUMN, ColumnsUnlessNamed
-from platform_assets_tests.documented_commands import documented_commands
+from platform_assets_tests.documented_commands import documented_commands, whole_command
 
 from .conftest import LivedIn
 
@@ -107,7 +106,7 @@ REFUSED = {
 
 def resolved(words: list[str]) -> tuple[str, list[str]]:
     """The command that the first words name, and its arguments."""
-    command: Any = typer.main.get_command(app)
+    command: Any = whole_command()
     name = []
     while words and hasattr(command, "commands") and words[0] in command.commands:
         command, name, words = command.commands[words[0]], [*name, words[0]], words[1:]
@@ -154,7 +153,7 @@ def answer(lived_in: LivedIn, monkeypatch: pytest.MonkeyPatch) -> Callable[[list
 
 
 def test_every_command_is_run_by_a_test() -> None:
-    assert set(every_command(typer.main.get_command(app))) == {*READING, *CHANGING}
+    assert set(every_command(whole_command())) == {*READING, *CHANGING}
     for command, file in CHANGING.items():
         assert f'"{command.split()[-1]}"' in (TESTS / file).read_text(), f"{file} does not run {command}"
 

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 
-from platform_assets.cli import app
 from platform_assets.cli.lineage import COLUMN, ColumnsUnlessNamed
-from platform_assets_tests.documented_commands import FENCE, PAGES, ROOT, documented_commands
+from platform_assets_tests.documented_commands import FENCE, PAGES, ROOT, documented_commands, whole_command
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 EXECUTED = {"testing.md"}
@@ -28,7 +26,7 @@ def resolved(command: Any, words: list[str]) -> tuple[Any, list[str]]:
 
 
 def platform_assets_accepts(words: list[str]) -> None:
-    command, arguments = resolved(typer.main.get_command(app), words)
+    command, arguments = resolved(whole_command(), words)
     assert not hasattr(command, "commands") or not arguments, f"no such command: {' '.join(words)}"
     bare = not arguments and (hasattr(command, "commands") or any(option.required for option in command.params))
     if not bare:  # a mention of a command by its name alone leaves its arguments out
