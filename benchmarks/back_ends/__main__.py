@@ -1,165 +1,175 @@
 """`make back-ends`: the same small world on the embedded default and on every other back end at once, compared to the bit.
 
-Three times `platform-assets run`, two service processes each: on this machine's files; on PostgreSQL (Dagster, MLflow, Feast's registry),
-Redis (online store) and S3 (lake and artifacts); and as `staging` in that second home. Belongs here: the settings, the runs and the
-comparison. Does not belong here: Kafka, which no daily run reads (`test_kafka.py`, `test_stream.py`), or speed.
+Three times `platform-assets run`: on this machine's files; on PostgreSQL (Dagster, MLflow, Feast's registry), Redis (online store) and S3
+(lake and artifacts); and as `staging` in that second home, with four service processes and a topic on Kafka. Belongs here: the order and
+the verdict. Does not belong here: the settings (`homes.py`), what is asked (`questions.py`), or speed.
 
-The object store is moto's, a simulation that speaks S3's protocol. PostgreSQL and Redis have to be installed.
+The object store is moto's and the Kafka broker noida-db, programs that speak those protocols. PostgreSQL and Redis have to be installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.unchanged.__main__ import answers, compare, recorded_requests, table_digest, tables_of
-from platform_assets.installation import Installation
-from platform_assets.registry.base import CHAMPION
-from platform_assets.registry.training_run import MODEL_DIGEST_TAG
-from platform_assets.testing.child_process import ROOT
-from platform_assets.testing.servers import free_port, postgresql, redis, s3
+from rich.console import Console
 
-USE_CASE = "card_fraud"
+from benchmarks.back_ends.homes import USE_CASE, Home, homes
+from benchmarks.back_ends.questions import (
+    COLUMNS,
+    KEY,
+    TIME,
+    Busy,
+    ask_busily,
+    content,
+    parity_of,
+    processes_of,
+    streamed,
+    streamed_otherwise,
+)
+from benchmarks.common.machine import busy_cores, describe_code, describe_machine
+from benchmarks.common.report import Bar, Topic, missed_bars, render
+from benchmarks.unchanged.__main__ import compare, recorded_requests, tables_of
+
 ANSWERS = 200
-SMALL_WORLD = {
-    "PLATFORM_ASSETS_SIMULATION": '{"customers": 1000, "terminals": 2000}',
-    "PLATFORM_ASSETS_REPLAYED_REQUESTS": "500",
-}
-COLUMNS = ["transaction_id", "transaction_time", "customer_id", "terminal_id", "amount"]
+TITLE = "The same on every back end"
+HOW = (
+    "`platform-assets run` of the small world (1,000 customers, 2,000 terminals, 500 requests replayed), by settings alone. Tables are "
+    f"compared row by row by digest, {ANSWERS} recorded requests by the whole answer. Parity: features of the replayed requests beside "
+    "the offline path. Busy: one customer's requests from eight callers at once; an answer lacks an event when its caller could have "
+    "known that event's answer. The third home declares `processes: 4` and `mode: hybrid`; its topic is given the recorded requests too."
+)
 
 
-def embedded(home: Path) -> dict[str, str]:
-    """Settings of the default: everything below one folder."""
-    return {
-        **SMALL_WORLD,
-        "PLATFORM_ASSETS_HOME": str(home),
-        "PLATFORM_ASSETS_DAGSTER": str(home / "dagster"),
-        "PLATFORM_ASSETS_PORT": str(free_port()),
-        "DAGSTER_HOME": str(ROOT),
-    }
+@dataclass
+class Seen:
+    """What one home came to.
 
-
-def elsewhere(home: Path, stack: ExitStack) -> dict[str, str]:
-    """Settings of a home whose state lies on servers, which are started."""
-    database, cache, store = stack.enter_context(postgresql()), stack.enter_context(redis()), stack.enter_context(s3())
-    database.stop()
-    database.start(max_connections=100)
-    for name in ("dagster", "dagster_staging", "feast", "mlflow"):
-        database.create(name)
-    store.bucket("platform")
-    address = f"postgresql://postgres@127.0.0.1:{database.port}"
-    return {
-        **embedded(home),
-        "DAGSTER_HOME": str(ROOT / "deploy" / "dagster" / "postgresql"),
-        "DAGSTER_PG_HOST": "127.0.0.1",
-        "DAGSTER_PG_PORT": str(database.port),
-        "DAGSTER_PG_USERNAME": "postgres",
-        "DAGSTER_PG_PASSWORD": "none",
-        "DAGSTER_PG_DB": "dagster",
-        "PLATFORM_ASSETS_LAKE": "s3://platform/lake",
-        "PLATFORM_ASSETS_OBJECT_STORE": json.dumps(store.options),
-        "PLATFORM_ASSETS_MLFLOW": f"{address}/mlflow",
-        "PLATFORM_ASSETS_MLFLOW_ARTIFACTS": "s3://platform/mlflow",
-        "PLATFORM_ASSETS_FEAST_REGISTRY": f"{address}/feast",
-        "PLATFORM_ASSETS_FEAST_ONLINE_STORE": json.dumps(cache.online_store),
-    }
-
-
-def command(settings: Mapping[str, str], *words: str) -> None:
-    """Run `platform-assets`.
-
-    Raises:
-        SystemExit: it failed; with the end of what it printed.
+    Attributes:
+        home: which.
+        seconds: that its run took.
+        processes: of its service that ran.
+        content: champion, tables, answers.
+        compared: predictions that parity compared.
+        unequal: those of them that differ from the offline path.
+        busy: what one customer's many requests came to.
+        streamed_otherwise: recorded requests that the topic did not answer as the service did; None without a topic.
+        differences: from the first home, a line each.
     """
-    Path(settings["PLATFORM_ASSETS_DAGSTER"]).mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        [Path(sys.executable).with_name("platform-assets"), *words],
-        env={**os.environ, **settings},
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"platform-assets {' '.join(words)} ended with {done.returncode}:\n{done.stdout[-4000:]}")
 
+    home: Home
+    seconds: float
+    processes: int
+    content: dict[str, Any]
+    compared: int
+    unequal: int
+    busy: Busy
+    streamed_otherwise: int | None = None
+    differences: list[str] = field(default_factory=list)
 
-def content(settings: Mapping[str, str], names: list[str], bodies: list[dict[str, Any]]) -> dict[str, Any]:
-    """The champion, the tables and the answers of a home that was run."""
-    installation = Installation.from_environment(dict(settings))
-    lake = installation.lake
-    champion = installation.models.registry().by_alias(USE_CASE, CHAMPION)
-    tables = {}
-    for name in names:
-        use_case, layer, table = name.split("/")
-        options = dict(lake.object_store) if "://" in lake.root else None
-        tables[name] = table_digest(lake.uri(use_case, layer, table), options)
-    address = installation.serving.target().address(USE_CASE)
-    return {
-        "models": {"champion": None if champion is None else champion.tags[MODEL_DIGEST_TAG]},
-        "tables": tables,
-        "answers": answers(address, bodies),
-    }
+    def row(self) -> list[str]:
+        """Its line of the table."""
+        tables, given = len(self.content["tables"]), len(self.content["answers"])
+        stream = "" if self.streamed_otherwise is None else f"{given - self.streamed_otherwise} of {given}"
+        asked = len(self.busy.statuses)
+        return [
+            f"{self.home.title}, {self.processes} processes",
+            str(self.content["models"]["champion"])[:19],
+            f"{tables} tables, {given} answers: " + ("; ".join(self.differences) or "the same"),
+            f"{self.compared - self.unequal} of {self.compared}",
+            f"{asked - self.busy.lacking - self.busy.wrong} of {asked}",
+            stream,
+            f"{self.seconds:.0f}",
+        ]
 
 
 def main(arguments: list[str]) -> int:
     """Run and compare; 1 where anything differs."""
-    argparse.ArgumentParser(prog="python -m benchmarks.back_ends", description="Compare back ends.").parse_args(
-        arguments
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.back_ends", description="Compare back ends.")
+    parser.add_argument("--output", type=Path, help="the report")
+    options = parser.parse_args(arguments)
+    console, busy = Console(highlight=False, soft_wrap=True), busy_cores()
     with tempfile.TemporaryDirectory(prefix="platform-assets-back-ends-") as scratch, ExitStack() as stack:
-        homes = {name: Path(scratch) / name for name in ("embedded", "elsewhere")}
-        default = embedded(homes["embedded"])
-        production = elsewhere(homes["elsewhere"], stack)
-        staging = {
-            **production,
-            "PLATFORM_ASSETS_ENVIRONMENT": "staging",
-            "PLATFORM_ASSETS_PORT": str(free_port()),
-            "PLATFORM_ASSETS_DAGSTER": str(homes["elsewhere"] / "dagster_staging"),
-            "DAGSTER_PG_DB": "dagster_staging",
-        }
-        runs = {"embedded": default, "PostgreSQL, Redis, S3": production, "the same, staging": staging}
-        for settings in runs.values():
-            stack.callback(command, settings, "stop")
-        return _compared(runs, homes["embedded"])
+        seen = _compared(homes(Path(scratch), stack), console)
+    topic = _topic(seen)
+    command = " ".join(["python -m benchmarks.back_ends", *arguments])
+    text = render([topic], describe_machine(), describe_code(), datetime.now(UTC).date().isoformat(), busy, command)
+    if options.output is not None:
+        options.output.write_text(text, encoding="utf-8")
+    console.print(text, markup=False)
+    return 1 if missed_bars([topic]) else 0
 
 
-def _compared(runs: Mapping[str, Mapping[str, str]], first: Path) -> int:
+def _compared(ran: list[Home], console: Console) -> list[Seen]:
     """Run each and hold it to the first as soon as it is done: what ends a later run early takes no comparison along."""
+    seen: list[Seen] = []
     names: list[str] = []
     bodies: list[dict[str, Any]] = []
-    before: dict[str, Any] = {}
-    missed = False
-    for name, settings in runs.items():
+    for home in ran:
         began = time.monotonic()
-        command(settings, "run", USE_CASE)
-        sys.stdout.write(f"{name}: platform-assets run took {time.monotonic() - began:.0f} s\n")
-        sys.stdout.flush()
-        if not before:
+        home.command("run", USE_CASE)
+        seconds = time.monotonic() - began
+        if not seen:
+            first = Path(home.settings["PLATFORM_ASSETS_HOME"])
             names = [one for one, _ in tables_of(first)]
-            recorded = recorded_requests(first, USE_CASE, "transactions", COLUMNS, COLUMNS[1], COLUMNS[0])
-            bodies = recorded[:ANSWERS]
-            before = content(settings, names, bodies)
-            continue
-        after = content(settings, names, bodies)
-        lines = compare(before, after)
-        missed = missed or bool(lines)
-        counts = f"champion {after['models']['champion']}, {len(names)} tables, {len(after['answers'])} answers"
-        sys.stdout.write(f"{name}: " + ("\n  ".join(["differs", *lines]) if lines else f"the same: {counts}") + "\n")
-        sys.stdout.flush()
-    refused = sum(json.loads(answer)["status"] != 200 for answer in before["answers"])
-    sys.stdout.write(f"{refused} of {len(bodies)} recorded requests were refused by the embedded default\n")
-    return 1 if missed or refused else 0
+            bodies = recorded_requests(first, USE_CASE, "transactions", list(COLUMNS), TIME, KEY)[:ANSWERS]
+        found = content(home, names, bodies)
+        one = Seen(home, seconds, processes_of(home), found, *parity_of(home), ask_busily(home, bodies[-1]))
+        one.differences = compare(seen[0].content, found) if seen else []
+        if home.broker is not None:
+            one.streamed_otherwise = streamed_otherwise(bodies, found["answers"], streamed(home, home.broker, bodies))
+        seen.append(one)
+        console.print(" | ".join(one.row()), markup=False)
+    return seen
+
+
+def _topic(seen: list[Seen]) -> Topic:
+    others, lacking, wrong = seen[1:], sum(one.busy.lacking for one in seen), sum(one.busy.wrong for one in seen)
+    differences = [line for one in others for line in one.differences]
+    refused = sum(json.loads(answer)["status"] != 200 for one in seen for answer in one.content["answers"])
+    refused += sum(status != 200 for one in seen for status in one.busy.statuses)
+    compared, unequal = sum(one.compared for one in seen), sum(one.unequal for one in seen)
+    counts = ", ".join(str(one.processes) for one in seen)
+    topics = [one.streamed_otherwise for one in seen if one.streamed_otherwise is not None]
+    asked = sum(len(one.busy.statuses) for one in seen)
+    bars = [
+        Bar(
+            f"champion, tables and {ANSWERS} answers the same as on this machine's files",
+            f"{len(differences)} differences in {len(others)} homes",
+            not differences and len(others) == 2,
+        ),
+        Bar("no request refused", f"{refused} refused", refused == 0),
+        Bar(
+            "parity green in every home",
+            f"{unequal} of {compared} predictions differ",
+            unequal == 0 and all(one.compared > 0 for one in seen),
+        ),
+        Bar(
+            "no prediction lacks an event that was scored before it, nor counts a later one",
+            f"{lacking} lack one and {wrong} count one, of {asked}",
+            lacking == 0 and wrong == 0 and asked > 0,
+        ),
+        Bar(
+            "as many processes as declared",
+            f"{counts} ran",
+            all(one.processes == one.home.processes for one in seen),
+        ),
+        Bar(
+            "a topic's answers are the service's",
+            f"{sum(topics)} of {ANSWERS * len(topics)} differ or are missing",
+            topics == [0],
+        ),
+    ]
+    columns = ["", "champion", "beside the first", "parity green", "busy, right", "by the topic", "run, s"]
+    return Topic(TITLE, HOW, columns, [one.row() for one in seen], bars)
 
 
 if __name__ == "__main__":
