@@ -11,7 +11,9 @@ CALLS = [Call(0, 0.0, 1.0), Call(1, 2.0, 4.0), Call(2, 3.0, 5.0), Call(3, 6.0, 7
 def test_an_answer_without_an_event_that_its_caller_knew_of_is_counted() -> None:
     assert lacking_and_wrong(CALLS, {0: 8.0, 1: 9.0, 2: 9.0, 3: 11.0}) == (0, 0)
     assert lacking_and_wrong(CALLS, {0: 8.0, 1: 9.0, 2: 10.0, 3: 11.0}) == (0, 0)
-    assert lacking_and_wrong(CALLS, {0: 8.0, 1: 9.0, 2: 9.0, 3: 10.0}) == (1, 0), "the fourth misses one of another process"
+    assert lacking_and_wrong(CALLS, {0: 8.0, 1: 9.0, 2: 9.0, 3: 10.0}) == (1, 0), (
+        "the fourth misses one of another process"
+    )
 
 
 def test_an_answer_that_counts_a_later_event_or_is_not_logged_is_counted() -> None:
