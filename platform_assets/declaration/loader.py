@@ -5,7 +5,8 @@ Belongs here: from a file to a `UseCase`, for dagster's component as for the ser
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,44 @@ def every_declaration() -> tuple[list[DeclaredUseCase], list[Draft]]:
             loaded.append(DeclaredUseCase(load_use_case(path), path.parent))
         except DeclarationError as error:
             drafts.append(Draft(path.parent, error))
-    return loaded, drafts
+    owners = _owners(loaded)
+    copies = [declared for declared in loaded if owners[declared.use_case.name] != declared]
+    drafts += [Draft(copy.folder, _taken(copy, owners[copy.use_case.name])) for copy in copies]
+    return [declared for declared in loaded if declared not in copies], sorted(drafts, key=lambda draft: draft.folder)
+
+
+def require_name_of_its_own(use_case: UseCase, folder: Path) -> None:
+    """Refuse a use case whose name another folder beside it has: two of one name would be one set of tables, models and addresses.
+
+    The name is of the folder that is called so, else of the first that declares it. A folder that is called like its use case has it.
+
+    Raises:
+        DeclarationError: another has the name.
+    """
+    if folder.name == use_case.name:
+        return
+    declared = [DeclaredUseCase(use_case, folder)]
+    for path in sorted(folder.parent.glob("*/defs.yaml")):
+        with suppress(DeclarationError):
+            if path.parent != folder:
+                declared.append(DeclaredUseCase(load_use_case(path), path.parent))
+    owner = _owners(declared)[use_case.name]
+    if owner.folder != folder:
+        raise _taken(declared[0], owner)
+
+
+def _owners(declared: Iterable[DeclaredUseCase]) -> dict[str, DeclaredUseCase]:
+    """Which of several use cases of one name has it."""
+    owners: dict[str, DeclaredUseCase] = {}
+    for one in sorted(declared, key=lambda one: (one.folder.name != one.use_case.name, one.folder)):
+        owners.setdefault(one.use_case.name, one)
+    return owners
+
+
+def _taken(copy: DeclaredUseCase, owner: DeclaredUseCase) -> DeclarationError:
+    name = copy.use_case.name
+    message = f"{name!r} is the name of the use case in the folder {owner.folder.name}: give this one another, such as {copy.folder.name}"
+    return DeclarationError([problem_at(copy.folder, ("name",), message)])
 
 
 def declared_use_cases(name: str | None = None, *, warned: bool = False) -> list[DeclaredUseCase]:

@@ -16,6 +16,7 @@ from platform_assets.declaration import loader
 from platform_assets.declaration.loader import DeclarationError, declared_use_cases
 from platform_assets.installation import Installation
 from platform_assets.orchestration import assembly
+from platform_assets.pipelines.check_declaration import check_declaration
 from platform_assets.settings import Settings, definitions_are_checked
 
 DEFS = Path(platform_assets.__file__).parent / "defs"
@@ -45,8 +46,19 @@ def empty(path: Path) -> None:
     path.write_text("")
 
 
+def a_copy(path: Path) -> None:
+    """As people begin: the folder of another use case once more, with the name that stands in it."""
+    shutil.copy(DEFS / "card_fraud" / "defs.yaml", path)
+
+
+def copy_of_a_copy(path: Path) -> None:
+    """The first folder in the alphabet is none that may take the name."""
+    a_copy(path)
+    shutil.copytree(path.parent, path.parent.parent / "another")
+
+
 Fault = Callable[[Path], None]
-FAULTS = [no_yaml, no_component, unfinished, contradicting, empty]
+FAULTS = [no_yaml, no_component, unfinished, contradicting, empty, a_copy]
 
 
 @pytest.fixture
@@ -78,6 +90,21 @@ def test_who_asks_for_the_draft_gets_its_errors(folder: Path, fault: Fault) -> N
     fault(folder / "draft" / "defs.yaml")
     with pytest.raises(DeclarationError, match=r"draft/defs\.yaml"):
         declared_use_cases("draft")
+
+
+def test_of_folders_with_one_name_the_one_that_is_called_so_has_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_of_a_copy(folder / "draft" / "defs.yaml")
+    [declared] = declared_use_cases("card_fraud")
+    assert declared.folder == folder / "card_fraud"
+    assert check_declaration(folder / "card_fraud").name == "card_fraud"
+    message = r"draft/defs\.yaml:4: name: 'card_fraud' is the name of the use case in the folder card_fraud: give this one another"
+    with pytest.raises(DeclarationError, match=message):
+        check_declaration(folder / "draft" / "defs.yaml")
+    (folder / "card_fraud" / "defs.yaml").unlink()
+    [declared] = declared_use_cases("card_fraud")
+    assert declared.folder == folder / "another", "who has nobody to yield to is left"
 
 
 def test_a_folder_of_drafts_alone_is_an_error(folder: Path) -> None:
