@@ -58,6 +58,20 @@ def killed_processes(scene: Scene) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def hung_process(scene: Scene) -> Iterator[None]:
+    """One service process takes connections and answers nothing; afterwards it goes on."""
+    pid = scene.target.status().use_cases[scene.use_case.name].processes[0].pid
+    if pid is None:
+        raise RuntimeError("the first service process does not run, so that it cannot hang")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
 def killed_supervisor(scene: Scene) -> Iterator[None]:
     """supervisord is killed."""
     pid = scene.target.status().supervisor_pid

@@ -94,6 +94,9 @@ def _phases(scene: Scene, seconds: float) -> Iterator[Phase]:
     yield _answered_all_the_while(
         scene, "one of two service processes killed", _accident(accidents.killed_processes, seconds)
     )
+    yield _answered_all_the_while(
+        scene, "one of two service processes hangs", _hung_process(seconds), seen="does not answer"
+    )
     yield _answered_all_the_while(scene, "supervisord killed", _killed_supervisor(seconds), seen="supervisord")
     if scene.on_own_disk:
         yield _refused_meanwhile(scene, "disk of the log full", accidents.full_disk, seconds, "takes no lines")
@@ -135,6 +138,17 @@ def _killed_supervisor(seconds: float) -> Attack:
             problems = scene.check().problems
             time.sleep(seconds)
         return f"status at once: {'; '.join(problems) or 'answers'}"
+
+    return attack
+
+
+def _hung_process(seconds: float) -> Attack:
+    def attack(scene: Scene) -> str:
+        with accidents.hung_process(scene):
+            time.sleep(SEEN_SECONDS)
+            problems = scene.check().problems
+            time.sleep(max(0.0, seconds - SEEN_SECONDS))
+        return f"status meanwhile: {'; '.join(problems) or 'answers'}"
 
     return attack
 
@@ -199,7 +213,7 @@ def _topic(phases: list[Phase], total: int, missing: int, empty: int) -> Topic:
     ]
     bars = [
         Bar(
-            "good requests answered at least 99.9 % under bad callers and with killed processes",
+            "good requests answered at least 99.9 % under bad callers, with killed processes and with one that hangs",
             f"{100 * share:.2f} % ({sent - answered} of {sent} not)",
             share >= LEAST_ANSWERED,
         ),

@@ -59,6 +59,25 @@ def test_with_several_processes_the_others_answer_for_a_killed_one(target: Local
     assert seen["1"] == seen["sent"]
 
 
+def test_requests_to_a_process_that_hangs_are_answered_by_another(
+    make_target: MakeTarget, release: MakeRelease
+) -> None:
+    """It takes connections and says nothing: no connection is lost that the proxy would try again for."""
+    target = make_target(request_timeout_seconds=6)
+    address = target.deploy(release("1", processes=2)).address
+    victim = processes(target)[0].pid
+    assert victim is not None
+    with load(f"{address}/score", per_second=100) as seen:
+        os.kill(victim, signal.SIGSTOP)
+        try:
+            wait_for(lambda: not processes(target)[0].ready and seen["1"] > 100)
+            wait_for(lambda already=seen["1"]: seen["1"] > already + 100)  # type: ignore[misc]
+        finally:
+            os.kill(victim, signal.SIGCONT)
+    assert dict(seen) == {"1": seen["sent"], "sent": seen["sent"]}
+    wait_for(lambda: all(process.ready for process in processes(target)))
+
+
 def test_what_a_killed_process_manager_left_goes_on_answering_and_is_watched_over(
     target: LocalTarget, release: MakeRelease
 ) -> None:

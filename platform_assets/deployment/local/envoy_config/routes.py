@@ -22,6 +22,9 @@ ROUTING_PATH = "/-/routing"
 # random intervals up to the maximum; what ends that for a request is its timeout, not this count.
 RETRY_COUNT = 60
 RETRY_BASE_SECONDS, RETRY_MAX_SECONDS = 0.025, 1.0
+# A process that hangs ends no connection. So a request without an answer for this share of its time is sent to another process as well,
+# and the first answer counts: one that is only slow is not cut off.
+HEDGED_AFTER = 1 / 3
 
 
 def render_routes(
@@ -100,7 +103,8 @@ def _route(name: str, use_case: LocalUseCase, request_timeout_seconds: float) ->
     action: Json = {
         "weighted_clusters": {"clusters": clusters},
         "timeout": seconds(request_timeout_seconds),
-        "retry_policy": _retry_policy(),
+        "retry_policy": {**_retry_policy(), "per_try_timeout": seconds(request_timeout_seconds * HEDGED_AFTER)},
+        "hedge_policy": {"hedge_on_per_try_timeout": True},
     }
     if use_case.mirror is not None:
         action["request_mirror_policies"] = [_mirror(use_case.mirror, use_case.mirror_percent)]
