@@ -1,7 +1,7 @@
 """Whether a declaration can be loaded and run: what every way of loading one asks first.
 
-Belongs here: reading a file, whether it has a name of its own, and whether its history is long enough for its folds. Does not belong here: the rules of the language
-(`declaration/`), or looking at data.
+Belongs here: reading a file, whether it has a name of its own, and whether its history is long enough for its folds. Does not belong
+here: the rules of the language (`declaration/`), or looking at data.
 """
 
 from __future__ import annotations

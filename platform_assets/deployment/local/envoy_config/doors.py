@@ -81,7 +81,9 @@ def of_use_case(use_case: str, routes: Sequence[Json], arms: Mapping[str, str], 
     """
     last = routes[-1]["route"]
     timeout = last["timeout"]
-    retry = {name: value for name, value in last["retry_policy"].items() if name != "per_try_timeout"}  # there is one of each door
+    retry = {
+        name: value for name, value in last["retry_policy"].items() if name != "per_try_timeout"
+    }  # there is one of each door
     to_doors = [
         to_door({"path": f"/v1/{use_case}/metrics"}, PAGES, timeout, retry),
         to_door({"path": f"/v1/{use_case}/page"}, PAGES, timeout, retry),
