@@ -16,7 +16,6 @@ TERRAFORM_VENV := .venv-terraform
 CI_VENV := .venv-ci
 TRACKERS_VENV := .venv-trackers
 SITE_VENV := .venv-site
-UI_VENV := .venv-ui
 
 BEGAN := $(shell date +%s)
 # Nothing but these is set of the platform's own settings: then a first answer comes from a small world, before the default one.
@@ -49,7 +48,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 .PHONY: export-test help setup run first-answer dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test ci-tools ci-test trackers-test site site-tools site-test ui-test change changes images lint format bench attack chaos soak scale back-ends docs lock clean chain release release-check support
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 # Bytecode of 50,000 files takes a minute of two cores, and a run imports a part of them: Python compiles those as it goes.
 $(RUN_STAMP): requirements.lock pyproject.toml
@@ -148,9 +147,8 @@ release-check: release ## Build it again, to the byte, and use the wheel where n
 	@again=$$(mktemp -d); trap 'rm -rf "$$again"' EXIT; OUT="$$again" PYTHON=$(PYTHON) deploy/ci/release.sh >/dev/null && diff -r dist "$$again" && echo "built twice, equal to the byte"
 	@PYTHON=$(PYTHON) deploy/ci/check-wheel.sh dist
 
-ui-test: setup ## Dagster's UI on a small world: each page in Chromium, what must be on it counted (PICTURES=docs/guide/pictures keeps the guide's pictures)
-	@PYTHON=$(PYTHON) deploy/ci/install-ui-tools.sh
-	@$(if $(PICTURES),PICTURES=$(PICTURES) )$(BIN)/pytest -q -m browser platform_assets_tests/browser
+ui-test: setup site-tools ## Dagster's UI and our pages on a small world, in Chromium: what must be on each is counted (PICTURES=docs/guide/pictures keeps the guide's pictures, UI_HOME=.platform/small takes that world)
+	@$(if $(PICTURES),PICTURES=$(PICTURES) )$(if $(UI_HOME),UI_HOME=$(abspath $(UI_HOME)) )$(BIN)/pytest -q --durations=3 -m browser platform_assets_tests/browser
 
 test-fast: setup ## Unit and graph tests only
 	@$(BIN)/pytest -q platform_assets_tests/unit platform_assets_tests/graph benchmarks
@@ -205,7 +203,7 @@ lock: setup ## Resolve pyproject.toml into requirements.lock
 	@sed -i -E 's/^(torch==[0-9.]+)\+cpu/\1/' requirements.lock
 
 clean: stop ## Remove everything that was written, the environment included
-	@rm -rf .platform $(VENV) $(K8S_VENV) $(TERRAFORM_VENV) $(CI_VENV) $(TRACKERS_VENV) $(SITE_VENV) $(UI_VENV) site .venv-release .venv-support dist *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .platform $(VENV) $(K8S_VENV) $(TERRAFORM_VENV) $(CI_VENV) $(TRACKERS_VENV) $(SITE_VENV) site .venv-release .venv-support dist *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 support: ## Try Python 3.11 and 3.12, and the next patch of Dagster: docs/reference/support.md (ROW="3.12 1.13.27" for one)
 	@deploy/ci/support-matrix.sh $(ROW)

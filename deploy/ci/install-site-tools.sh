@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv-site: what builds the documents as a site and what looks at it (deploy/ci/site-tools.txt). A second call is quick.
+# Makes .venv-site: what builds the documents as a site, and what opens it and the web UI in a browser (deploy/ci/site-tools.txt). A second call is quick.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -17,7 +17,7 @@ from platform_assets.onboarding.facts import ColumnFacts, OnboardingError, Table
 from platform_assets.onboarding.guesses import Guesses, guess_of
 from platform_assets.onboarding.labels import Guess, with_binary_label
 from platform_assets.onboarding.naming import declared_names
-from platform_assets.onboarding.outcomes import OutcomeTable, outcome_tables
+from platform_assets.onboarding.outcomes import OutcomeTable, outcome_tables, unusable_outcomes
 from platform_assets.onboarding.tables import FoundTable
 
 NOTHING = ""
@@ -37,6 +37,7 @@ class Question:
         choices: the answers that there are; none where any text may be one.
         problem: what is wrong with an answer; nothing where it can be used.
         is_list: whether an answer is several choices, with commas between.
+        refused: answers that somebody may well mean and that are no choice, each with a sentence why and what to do.
     """
 
     key: str
@@ -46,12 +47,15 @@ class Question:
     choices: tuple[str, ...] = ()
     problem: Callable[[str], str] = lambda answer: ""
     is_list: bool = False
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def wrong_with(self, answer: str) -> str:
         """What is wrong with an answer, in words; nothing where it can be used."""
         if not self.choices or (answer == NOTHING and (self.default == NOTHING or self.is_list)):
             return "" if answer == self.default else self.problem(answer)
         for one in listed(answer) if self.is_list else [answer]:
+            if one in self.refused:
+                return self.refused[one]
             if one not in self.choices:
                 near = nearest(one, self.choices)
                 meant = f": did you mean {near}?" if near else ""
@@ -149,7 +153,7 @@ def understand(tables: Sequence[FoundTable], ask: Ask, label: str | None = None)
     outcomes = outcome_tables(events, first.key[0], first.event_time.value, others)
     outcome = None
     if label is None:
-        chosen = put(_label_question(table, first, outcomes))
+        chosen = put(_label_question(events, table, first, outcomes, others))
         outcome = next((each for each in outcomes if each.choice == chosen), None)
         table, known = (events.facts, None) if outcome is not None else with_binary_label(events.facts, chosen or None)
     is_named = known is not None or outcome is not None
@@ -221,7 +225,14 @@ def _row_question(guesses: Guesses) -> Question:
     return Question("row", "What is one row?", one, f"its key: {guesses.key[1]}")
 
 
-def _label_question(table: TableFacts, guesses: Guesses, outcomes: Sequence[OutcomeTable]) -> Question:
+def _label_question(
+    events: FoundTable,
+    table: TableFacts,
+    guesses: Guesses,
+    outcomes: Sequence[OutcomeTable],
+    others: Sequence[FoundTable],
+) -> Question:
+    refused = unusable_outcomes(events, guesses.key[0], others, outcomes)
     used = {guesses.event_time.value, *guesses.key[0]}
     columns = [facts.name for facts in table.columns if facts.name not in used and facts.type != "datetime"]
     best = max(outcomes, key=lambda item: item.row_is_outcome, default=None)
@@ -229,12 +240,12 @@ def _label_question(table: TableFacts, guesses: Guesses, outcomes: Sequence[Outc
     few_first = sorted(columns, key=lambda name: table.column(name).distinct != 2)
     choices = (*(each.choice for each in outcomes), *few_first)
     if guesses.label is None and best is not None:
-        return Question("label", text, best.choice, best.why, choices)
+        return Question("label", text, best.choice, best.why, choices, refused=refused)
     if guesses.label is not None:
-        return Question("label", text, guesses.label.value, guesses.label.why, choices)
+        return Question("label", text, guesses.label.value, guesses.label.why, choices, refused=refused)
     pairs = [facts.name for facts in table.columns if facts.name in columns and facts.distinct == 2]
     why = "no column is named like an outcome" + (f"; with two values: {', '.join(pairs)}" if pairs else "")
-    return Question("label", text, NOTHING, why, choices)
+    return Question("label", text, NOTHING, "; ".join([why, *refused.values()]), choices, refused=refused)
 
 
 def _delay(outcome: OutcomeTable | None, put: Callable[[Question], str]) -> int:

@@ -20,6 +20,8 @@ from platform_assets.onboarding.tables import FoundTable
 
 KNOWN_KEYS_RATIO = 0.8
 """A table tells of events when at least this share of its rows has the key of one."""
+LEAST_APART_RATIO = 0.5
+"""A column under another name is taken for the key of the events where so many of its values, of the rows, are different ones."""
 FAR_TAIL = 3
 """A longest delay of more than so many times that of 99 in 100 is an exception and not the rule."""
 _OF_ALL = 0.99
@@ -83,11 +85,54 @@ def outcome_tables(
     return tuple(item for item in found if item is not None)
 
 
+def unusable_outcomes(
+    events: FoundTable, key: Sequence[str], others: Sequence[FoundTable], usable: Sequence[OutcomeTable]
+) -> dict[str, str]:
+    """Tables with a time of their own that cannot say what became of an event, and what each lacks: a sentence by name.
+
+    Args:
+        events: the table of the events.
+        key: columns that identify an event.
+        others: the other tables.
+        usable: those of them that can.
+    """
+    can = {one.table.name for one in usable}
+    return {one.name: _lacks(events, tuple(key), one) for one in others if one.name not in can and _times(one)}
+
+
+def _lacks(events: FoundTable, key: tuple[str, ...], other: FoundTable) -> str:
+    to_do = f"or put what is to be predicted into a column of {events.name}"
+    if set(key) & {CHANGE_ME, ROW_ID}:
+        return (
+            f"{other.name} cannot say what became of a row of {events.name}, for nothing identifies one: "
+            f"add an identifier to both, {to_do}"
+        )
+    there = {facts.name: facts.type for facts in other.facts.columns}
+    lacking = [part for part in key if part not in there]
+    if lacking:
+        return (
+            f"{other.name} has no {', '.join(lacking)}, by which a row of {events.name} is found again: "
+            f"add it to {other.name}, {to_do}"
+        )
+    for part in key:
+        if there[part] != events.facts.column(part).type:
+            kinds = f"{there[part]} in {other.name} and {events.facts.column(part).type} in {events.name}"
+            return f"{part} is {kinds}: deliver it the same way in both, {to_do}"
+    return (
+        f"too few rows of {other.name} have the {', '.join(key)} of a row of {events.name}, at least "
+        f"{KNOWN_KEYS_RATIO:.0%} are needed: deliver both for the same time, {to_do}"
+    )
+
+
+def _times(table: FoundTable) -> list[ColumnFacts]:
+    return [facts for facts in table.facts.columns if facts.type == "datetime" and facts.nulls == 0]
+
+
 def _outcome(events: FoundTable, key: tuple[str, ...], event_time: str, other: FoundTable) -> OutcomeTable | None:
     table = _with_key(events, key, other)
     if table is None:
         return None
-    times = [facts for facts in table.facts.columns if facts.type == "datetime" and facts.nulls == 0]
+    times = _times(table)
     if not times:
         return None
     own = events.facts.frame.select(*key, pl.col(event_time).alias("__event"))
@@ -137,6 +182,8 @@ def _with_key(events: FoundTable, key: tuple[str, ...], other: FoundTable) -> Fo
     for facts in other.facts.columns:
         if facts.type != events.facts.column(part).type or facts.nulls or facts.type not in ("int64", "string"):
             continue
+        if facts.name in events.facts.frame.columns or facts.distinct < LEAST_APART_RATIO * other.facts.frame.height:
+            continue  # it is another column of the events, or too few values for one event each: small numbers are among any keys
         values = other.facts.frame[facts.name]
         if facts.distinct > 1 and values.is_in(known.implode()).mean() >= KNOWN_KEYS_RATIO:  # type: ignore[operator]
             renamed = replace(facts, name=part, delivered=facts.delivered or (facts.name,))

@@ -17,7 +17,7 @@ from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RemoteRepositoryOrigin
 from dagster._core.workspace.load import location_origin_from_module_name
 
-from platform_assets.orchestration.local_runs.worker import WORKER_TAG, Worker
+from platform_assets.orchestration.local_runs.worker import Worker
 from platform_assets.orchestration.measured_steps import measured_in_process_executor
 
 LOCATION, MODULE = "platform_assets", "platform_assets.definitions"
@@ -57,7 +57,7 @@ def execute_with_origin(
         job,
         run_id=run_id,
         run_config=run_config,
-        tags={**job.run_tags, **tags, WORKER_TAG: Worker.of(run_id, os.getpid()).text},
+        tags={**job.run_tags, **tags, **Worker.of(run_id, os.getpid()).tags},
         remote_job_origin=repository.get_job_origin(job_name),
     )
     return execute_run(InMemoryJob(job), run, instance)

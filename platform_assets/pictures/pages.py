@@ -5,13 +5,20 @@ Belongs here: looks, and one self-contained HTML file. Does not belong here: wha
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from platform_assets.pictures.numbers import count, duration, moment, percent
 from platform_assets.pictures.palette import colour_variables
 
 _STYLE = Path(__file__).with_name("page.css")
+_TAG = re.compile(r"<[^>]*>")
+_WIDE_TABLE = re.compile(
+    r'(?P<begin><div class="wide">\s*)<table>\s*<tr>(?P<heads>(?:(?!<td|</tr>).)*)</tr>(?P<rows>.*?)</table>', re.DOTALL
+)
+"""A table whose first row is the names of its columns."""
 
 
 @cache
@@ -22,6 +29,8 @@ def page_style() -> str:
 
 def filled_in(template: Path, **content: Any) -> str:
     """A template, filled in: text is escaped, and a name that is not given is an error. `style` is the style sheet.
+
+    Numbers and times are written by the filters `count`, `percent`, `duration` and `moment`.
 
     Args:
         template: a file; others of its folder may be included.
@@ -39,4 +48,21 @@ def filled_in(template: Path, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template.name).render(style=page_style(), **content)
+    environment.filters.update(count=count, moment=moment, percent=percent, duration=duration)
+    return _WIDE_TABLE.sub(_named_cells, environment.get_template(template.name).render(style=page_style(), **content))
+
+
+def _named_cells(table: re.Match[str]) -> str:
+    """A wide table each of whose cells carries the name of its column: on a narrow screen a row is shown as lines of name and value."""
+    names = [_TAG.sub("", name).strip() for name in re.findall(r"<th\b[^>]*>(.*?)</th>", table["heads"], re.DOTALL)]
+
+    def named(row: str) -> str:
+        columns = iter(names)
+        return re.sub(r"<td\b", lambda _: _cell(next(columns, "")), row)
+
+    rows = "<tr".join(named(row) for row in table["rows"].split("<tr"))
+    return f'{table["begin"]}<table class="stacked"><tr class="heads">{table["heads"]}</tr>{rows}</table>'
+
+
+def _cell(name: str) -> str:
+    return f'<td data-label="{name.replace(chr(34), "&quot;")}"' if name else "<td"

@@ -1,6 +1,6 @@
 """Experiment tracking in MLflow, through `MlflowClient` only: a nested run for each asset and partition.
 
-Belongs here: nested runs and what is logged to them. Does not belong here: the outer run of a Dagster run
+Belongs here: nested runs, what is logged to them, and which experiment they stand in. Does not belong here: the outer run of a Dagster run
 (`orchestration/resources/mlflow.py`), or registered models (`mlflow_registry.py`).
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from time import time
 from typing import Any, Self
 
-from platform_assets.registry.tracking import TrackedDataset
+from platform_assets.registry.tracking import TrackedDataset, TrackingAddress
 
 PARAMS_A_REQUEST, METRICS_A_REQUEST = 100, 1000
 """What MLflow takes in one request."""
@@ -138,3 +138,27 @@ def below(
         status = "FINISHED"
     finally:
         client.set_terminated(run.info.run_id, status)
+
+
+def experiment_at(client: Any, address: TrackingAddress) -> str:
+    """Name of the experiment whose artifacts lie where the settings say; it is made when it is not there.
+
+    MLflow never moves an experiment's artifacts: one that was made under other settings keeps its runs, and new runs go to one whose name
+    carries the place.
+    """
+    for name in (address.experiment, f"{address.experiment} in {address.artifacts or 'the server'}"):
+        known = client.get_experiment_by_name(name)
+        if known is None:
+            client.create_experiment(name, artifact_location=address.artifacts)
+            return name
+        if _same_place(str(known.artifact_location), address.artifacts):
+            return name
+    return name
+
+
+def _same_place(location: str, wanted: str | None) -> bool:
+    """Whether an experiment's artifacts lie where the settings say; a server's own choice is any place but a folder."""
+    path = location.removeprefix("file://")
+    if wanted is None:
+        return not path.startswith("/")
+    return path.rstrip("/") == wanted.removeprefix("file://").rstrip("/")

@@ -76,10 +76,9 @@ class Panel:
         """
         left, bottom, _, _ = self.box
         marks = [(one, readable(one)) for one in round_numbers(*self.x, 3)] if across is None else across
+        below = bottom - 0.75 * self.size / 72 / self.figure.get_figheight()  # clear of the lowest figure at the left
         for value, words in marks:
-            self.figure.text(
-                self._across(value), bottom - 0.012, words, ha="center", va="top", fontsize=self.size, color=SOFT
-            )
+            self.figure.text(self._across(value), below, words, ha="center", va="top", fontsize=self.size, color=SOFT)
         for value in round_numbers(*self.y, up) if up else ():
             self.figure.text(
                 left - 0.006,

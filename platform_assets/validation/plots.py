@@ -36,8 +36,11 @@ def plot_volume(counts: Mapping[date, int], refused: Mapping[date, int]) -> byte
     Returns:
         A PNG, the same bytes for the same numbers.
     """
-    if not counts:
-        return png(note("No rows were delivered."))
+    return png_of(volume_figure(counts, refused)) if counts else png(note("No rows were delivered."))
+
+
+def volume_figure(counts: Mapping[date, int], refused: Mapping[date, int]) -> Figure:
+    """As `plot_volume`, as a figure of at least one day."""
     first, last = min(counts), max(counts)
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     rows = [counts.get(day, 0) for day in days]
@@ -54,7 +57,7 @@ def plot_volume(counts: Mapping[date, int], refused: Mapping[date, int]) -> byte
     upper.ticks(across=[], up=4)
     step = -(-len(days) // SHOWN_DAYS)
     lower.ticks([(number, f"{days[number]:%Y-%m-%d}") for number in range(0, len(days), step)], up=2)
-    return png_of(figure)
+    return figure
 
 
 def plot_profile(profiles: pl.DataFrame, day: date | None, columns: Sequence[str]) -> bytes:

@@ -21,10 +21,10 @@ import pytest
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.gate_kinds import gate_names
 from platform_assets.testing.servers import free_port
-from platform_assets_tests.browser.pages import USE_CASE, UiPage, pages
+from platform_assets_tests.browser.pages import USE_CASE, UiPage, narrow_pages, pages
 
 ROOT = Path(__file__).parents[2]
-TOOLS = Path(os.environ.get("UI_TOOLS") or ROOT / ".venv-ui")
+TOOLS = ROOT / os.environ.get("SITE_TOOLS", ".venv-site")
 SMALL_WORLD = '{"customers": 1000, "terminals": 2000}'
 MOST_SECONDS = 420
 MOST_COLOURS = 128
@@ -132,10 +132,11 @@ def use_case() -> UseCase:
 def walk(web_ui: str, environment: dict[str, str], use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Walk:
     """All pages, opened one after the other."""
     if not (TOOLS / "bin" / "python").exists():
-        reason = f"{TOOLS.name} is missing: run deploy/ci/install-ui-tools.sh (`make ui-test` does)"
+        reason = f"{TOOLS.name} is missing: run deploy/ci/install-site-tools.sh (`make ui-test` does)"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     folder = tmp_path_factory.mktemp("walk")
-    asked = {page.name: page for page in pages(**known(environment, use_case))}
+    of_ui, of_ours = pages(**known(environment, use_case)), narrow_pages(**written(environment))
+    asked = {page.name: page for page in (*of_ui, *of_ours)}
     plan = {
         "base": web_ui,
         "folder": environment["PLATFORM_ASSETS_HOME"],
@@ -174,6 +175,22 @@ def known(environment: Mapping[str, str], use_case: UseCase) -> dict[str, Any]:
         "runs": len(runs),
         "columns": len(use_case.feature_schema(view)),
     }
+
+
+def written(environment: Mapping[str, str]) -> dict[str, str]:
+    """Addresses of the pages that the run wrote, the newest of each kind."""
+    serving = Path(environment["PLATFORM_ASSETS_HOME"]) / "serving"
+
+    def newest(kind: str) -> Path:
+        return max((serving / "reports" / USE_CASE).rglob(f"*{kind}*.html"), key=lambda path: path.stat().st_mtime)
+
+    found = {
+        "card": newest("card"),
+        "drift": newest("drift"),
+        "use_case": serving / "pages" / f"{USE_CASE}.html",
+        "index": serving / "pages" / "index.html",
+    }
+    return {name: path.as_uri() for name, path in found.items()}
 
 
 def with_few_colours(taken: Path, kept: Path) -> None:

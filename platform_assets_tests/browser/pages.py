@@ -1,4 +1,4 @@
-"""Pages of Dagster's UI that the README and the guide speak of, and what must be on each after `make run`.
+"""Pages of Dagster's UI that the README and the guide speak of, and pages of ours, and what must be on each after `make run`.
 
 Belongs here: addresses, what is waited for, and what is counted at least. Does not belong here: the browser (`walk.py`), or the world.
 """
@@ -10,6 +10,8 @@ from urllib.parse import quote
 USE_CASE = "card_fraud"
 GROUPS = f'group:"{USE_CASE}__*"'
 """As typed into the search field above the graph."""
+TELEPHONE = 400
+"""Width of a narrow screen, in pixels."""
 RUN_LINK, MARKDOWN = "a[href*='/runs/']", "text=[Show Markdown]"
 
 
@@ -19,13 +21,14 @@ class UiPage:
 
     Attributes:
         name: of its picture.
-        path: below the UI's address.
+        path: below the UI's address, or an address of its own.
         waits: selectors that have to be visible, one after the other.
         counts: what is counted: selector by name.
         at_least: how many there must be of each.
         images: how many drawn pictures there must be at least.
         clicks: selectors that are clicked then, one after the other.
         is_shown: whether the guide shows its picture.
+        width: of the window, in pixels.
         height: of the window, in pixels.
     """
 
@@ -37,6 +40,7 @@ class UiPage:
     images: int = 0
     clicks: tuple[str, ...] = ()
     is_shown: bool = False
+    width: int = 1400
     height: int = 900
 
     @property
@@ -51,8 +55,19 @@ def asset(layer: str, table: str, **query: str) -> str:
     return f"/assets/{USE_CASE}/{layer}/{table}?{asked}"
 
 
+def narrow_pages(card: str, drift: str, use_case: str, index: str) -> list[UiPage]:
+    """Pages of ours on a telephone, each by the address of its file: nothing on them is moved sideways."""
+    narrow: dict[str, Any] = {"counts": {}, "at_least": {}, "width": TELEPHONE}
+    return [
+        UiPage("narrow-card", card, ("text=Gates, the tightest first",), **narrow, images=3),
+        UiPage("narrow-drift", drift, ("text=How to read it",), **narrow),
+        UiPage("narrow-use-case", use_case, ("text=What runs by itself",), **narrow),
+        UiPage("narrow-index", index, (f"text={USE_CASE}",), **narrow),
+    ]
+
+
 def pages(day: str, as_of: str, checks: int, jobs: int, runs: int, columns: int) -> list[UiPage]:
-    """The pages.
+    """The pages of the web UI.
 
     Args:
         day: a day whose data was loaded, served and watched.

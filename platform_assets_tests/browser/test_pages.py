@@ -1,12 +1,13 @@
-"""Dagster's UI after a run, as a person sees it: each page has its rows, plots and links, and the browser complains of nothing."""
+"""Dagster's UI and our pages after a run, as a person sees them: rows, plots and links are there, and the browser complains of nothing."""
 
 import pytest
 
 from platform_assets_tests.browser.conftest import MOST_PICTURE_BYTES, Walk
-from platform_assets_tests.browser.pages import pages
+from platform_assets_tests.browser.pages import narrow_pages, pages
 
 pytestmark = pytest.mark.browser
-NAMES = [page.name for page in pages("day", "day", 0, 0, 0, 0)]
+NARROW = [page.name for page in narrow_pages("", "", "", "")]
+NAMES = [*(page.name for page in pages("day", "day", 0, 0, 0, 0)), *NARROW]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -24,6 +25,11 @@ def test_a_page_has_what_must_be_on_it(walk: Walk, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_browser_complains_of_nothing(walk: Walk, name: str) -> None:
     assert walk.seen[name]["complaints"] == []
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_nothing_is_moved_sideways_on_a_telephone(walk: Walk, name: str) -> None:
+    assert walk.seen[name]["sideways"] == []
 
 
 def test_a_rollback_asks_for_one_field(walk: Walk) -> None:

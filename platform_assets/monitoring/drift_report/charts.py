@@ -50,11 +50,18 @@ def _number_chart(found: Distribution, name: str) -> str:
         _text(x(edges[place]), FLOOR + 14, readable(found.edges[place]), "tick", anchor)
         for place, anchor in zip(places, anchors, strict=True)
     ]
-    beyond = f"; {share(found.outside)} of now lie further out" if found.outside >= 0.0005 else ""
-    scale = " (logarithmic scale)" if found.kind == "logarithm" else ""
+    outside = share(found.outside) if found.outside >= 0.0005 else ""
+    beyond = f"; {outside} of now lie further out" if outside else ""
+    scale, short = (" (logarithmic scale)", ", log scale") if found.kind == "logarithm" else ("", "")
     words = f"{name}{scale}: the reference filled, this window as a line, up to {share(tallest)} of the rows{beyond}"
     body = [
-        _text(LEFT, 10, f"{share(tallest)} of the rows{beyond}{scale}", "tick", "start"),
+        _text(
+            LEFT,
+            10,
+            f"{share(tallest)} of the rows{short}{f'; now {outside} beyond' if outside else ''}",
+            "tick",
+            "start",
+        ),
         f'<polygon class="was" points="{steps(found.reference)}"/>',
         f'<polyline class="now" points="{steps(found.current)}"/>',
         f'<line class="axis" x1="{LEFT}" x2="{WIDTH - LEFT}" y1="{FLOOR}" y2="{FLOOR}"/>',

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from platform_assets.monitoring.use_case_page.charts import chart
 from platform_assets.monitoring.use_case_page.state import SEVERITIES, StateFinding, StateSeries, UseCaseState
 from platform_assets.monitoring.use_case_page.summary import UseCaseSummary
-from platform_assets.pictures.numbers import count, duration, moment, percent, quantity
+from platform_assets.pictures.numbers import count, duration, moment, quantity
+from platform_assets.pictures.pages import filled_in
 
-PAGE_TEMPLATE, INDEX_TEMPLATE = "use_case_page.html.j2", "index_page.html.j2"
+PAGE_TEMPLATE = Path(__file__).with_name("use_case_page.html.j2")
+INDEX_TEMPLATE = Path(__file__).with_name("index_page.html.j2")
 WORDS = {"red": "needs somebody now", "yellow": "needs somebody soon", "ok": "fine"}
 SIGNS = {"red": "■", "yellow": "▲", "ok": "✓"}
 MOST_FINDINGS = 12
@@ -39,8 +40,10 @@ def use_case_page(state: UseCaseState) -> str:
         "checks": sorted(state.operations.checks, key=lambda one: one.outcome == "passed"),
         "clock": moment(state.now),
         "made": moment(state.made_at),
+        "words": WORDS,
+        "signs": SIGNS,
     }
-    return str(_template(PAGE_TEMPLATE).render(content))
+    return filled_in(PAGE_TEMPLATE, **content)
 
 
 def index_page(summaries: Sequence[UseCaseSummary], made_at: datetime) -> str:
@@ -48,8 +51,10 @@ def index_page(summaries: Sequence[UseCaseSummary], made_at: datetime) -> str:
     ordered = sorted(summaries, key=lambda one: (SEVERITIES.index(one.worst), one.use_case))
     counts = {severity: sum(one.worst == severity for one in ordered) for severity in SEVERITIES}
     worst = next((severity for severity in SEVERITIES if counts[severity]), "ok")
-    content = {"rows": ordered, "counts": counts, "worst": worst, "title": "Use cases", "made": moment(made_at)}
-    return str(_template(INDEX_TEMPLATE).render(content))
+    made, title = moment(made_at), "Use cases"
+    return filled_in(
+        INDEX_TEMPLATE, rows=ordered, counts=counts, worst=worst, title=title, made=made, words=WORDS, signs=SIGNS
+    )
 
 
 def _shown(finding: StateFinding, state: UseCaseState) -> dict[str, Any]:
@@ -115,20 +120,3 @@ def _charts(series: Sequence[StateSeries]) -> list[dict[str, str]]:
         note = ", ".join(dict.fromkeys([notes[0], *(one[0].lower() + one[1:] for one in notes[1:])]))
         found.append({"title": title, "note": note, "picture": picture})
     return found
-
-
-@cache
-def _template(name: str) -> Any:
-    """A template of this folder; whatever a use case names itself is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(words=WORDS, signs=SIGNS)
-    environment.filters.update(count=count, moment=moment, percent=percent, duration=duration)
-    return environment.get_template(name)

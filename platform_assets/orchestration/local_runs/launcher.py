@@ -20,7 +20,7 @@ from platform_assets.deployment.causes import Cause
 from platform_assets.orchestration.local_runs.start import StartedProcess, Starter
 from platform_assets.orchestration.local_runs.twins import earlier_twin
 from platform_assets.orchestration.local_runs.warm_process import LIBRARIES
-from platform_assets.orchestration.local_runs.worker import WORKER_TAG, Worker
+from platform_assets.orchestration.local_runs.worker import Worker
 from platform_assets.orchestration.retries import Consequence, consequence
 from platform_assets.orchestration.run_deaths import earlier_causes, let_follow, report
 
@@ -89,7 +89,7 @@ class LocalRunLauncher(RunLauncher, ConfigurableClass):
             )
         child = self._starter.start(run.run_id, run.job_code_origin, self._instance.get_ref())
         self._children[run.run_id] = child
-        self._instance.add_run_tags(run.run_id, {WORKER_TAG: child.worker.text})
+        self._instance.add_run_tags(run.run_id, child.worker.tags)
         threading.Thread(target=self._wait, args=(child,), name=f"run {run.run_id[:8]}", daemon=True).start()
 
     def terminate(self, run_id: str) -> bool:
@@ -169,4 +169,4 @@ class LocalRunLauncher(RunLauncher, ConfigurableClass):
     def _worker(self, run: dg.DagsterRun) -> Worker | None:
         """The process of a run, by its tags as they are now."""
         now = self._instance.get_run_by_id(run.run_id)
-        return Worker.read((now or run).tags.get(WORKER_TAG), run.run_id)
+        return Worker.read((now or run).tags, run.run_id)

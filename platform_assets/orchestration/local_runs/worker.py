@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -18,7 +19,9 @@ import psutil
 from platform_assets.deployment.causes import Cause, CauseKind, made_of
 
 WORKER_TAG: Final = "platform_assets/worker"
-"""Tag of a run that says which process works on it."""
+"""Tag of a run that says in words which process works on it; an earlier version wrote into it what the other one holds."""
+IDENTITY_TAG: Final = ".dagster/platform_assets_worker"
+"""Tag by which that process is known again. Dagster shows no tag that begins so."""
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _SAME_START_SECONDS: Final = 2.0
 _WHAT_TO_DO: Final = {
@@ -53,8 +56,9 @@ class Worker:
         return cls(run_id, pid, _started(pid) or 0.0, _boot(), socket.gethostname())
 
     @classmethod
-    def read(cls, text: str | None, run_id: str) -> Self | None:
-        """From the tag of a run; None where there is none, or it was taken over from the run that this one is the retry of."""
+    def read(cls, tags: Mapping[str, str], run_id: str) -> Self | None:
+        """From the tags of a run; None where there is none, or they were taken over from the run that this one is the retry of."""
+        text = tags.get(IDENTITY_TAG) or tags.get(WORKER_TAG)
         if text is None:
             return None
         try:
@@ -64,9 +68,9 @@ class Worker:
         return worker if worker.run_id == run_id else None
 
     @property
-    def text(self) -> str:
-        """As a tag."""
-        return json.dumps(asdict(self))
+    def tags(self) -> dict[str, str]:
+        """As tags of its run: one to read, one to know it again by."""
+        return {WORKER_TAG: f"process {self.pid} on {self.host}", IDENTITY_TAG: json.dumps(asdict(self))}
 
     @property
     def name(self) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from platform_assets.registry.mlflow_tracker import MlflowRun, MlflowTracker
+from platform_assets.registry.mlflow_tracker import MlflowRun, MlflowTracker, experiment_at
 from platform_assets.registry.tracking import TrackedDagsterRun, TrackingAddress
 
 
@@ -65,7 +65,7 @@ class DagsterRunInMlflow:
         from dagster_mlflow.resources import MlFlow
 
         client = mlflow.MlflowClient(tracking_uri=self._address.uri)
-        named = _experiment(client, replace(self._address, experiment=experiment))
+        named = experiment_at(client, replace(self._address, experiment=experiment))
         config = {
             "experiment_name": named,
             "mlflow_tracking_uri": self._address.uri,
@@ -85,30 +85,6 @@ class DagsterRunInMlflow:
             outer.tracking_client, outer.experiment.experiment_id, outer_run_id, self._run.run_id
         )
         return self._tracker
-
-
-def _experiment(client: Any, address: TrackingAddress) -> str:
-    """Name of the experiment whose artifacts lie where the settings say; it is made when it is not there.
-
-    MLflow never moves an experiment's artifacts: one that was made under other settings keeps its runs, and new runs go to one whose name
-    carries the place.
-    """
-    for name in (address.experiment, f"{address.experiment} in {address.artifacts or 'the server'}"):
-        known = client.get_experiment_by_name(name)
-        if known is None:
-            client.create_experiment(name, artifact_location=address.artifacts)
-            return name
-        if _same_place(str(known.artifact_location), address.artifacts):
-            return name
-    return name
-
-
-def _same_place(location: str, wanted: str | None) -> bool:
-    """Whether an experiment's artifacts lie where the settings say; a server's own choice is any place but a folder."""
-    path = location.removeprefix("file://")
-    if wanted is None:
-        return not path.startswith("/")
-    return path.rstrip("/") == wanted.removeprefix("file://").rstrip("/")
 
 
 def _outer_run(client: Any, experiment_name: str, dagster_run_id: str) -> str | None:

@@ -52,7 +52,7 @@ def train_model(context: StepContext, table: str, days: DayRange | None) -> Step
     """Candidates compared, the best fitted again and registered."""
     day, use_case = day_of_step(days), context.use_case
     origin = {"step": f"{use_case.name}/model/{table}", "partition": day}
-    with open_tracker(context.installation.settings, context.run_id) as tracker:
+    with open_tracker(context.installation.settings, use_case.name, context.run_id) as tracker:
         trained = train(
             context.catalog, context.installation.models, tracker, date.fromisoformat(day), origin, context.log
         )

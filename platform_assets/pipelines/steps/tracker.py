@@ -9,25 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from platform_assets.registry.mlflow_tracker import MlflowTracker
-from platform_assets.registry.tracking import Tracker
+from platform_assets.registry.mlflow_tracker import MlflowTracker, experiment_at
+from platform_assets.registry.tracking import Tracker, TrackingAddress
 from platform_assets.settings import Settings
-
-EXPERIMENT_OF_STEPS = "platform_assets"
 
 
 @contextmanager
-def open_tracker(settings: Settings, run_id: str) -> Iterator[Tracker]:
-    """A run of the tracker that stands for the orchestrator's run; it ends as finished, or as failed when the block raises."""
+def open_tracker(settings: Settings, experiment_name: str, run_id: str) -> Iterator[Tracker]:
+    """A run of the tracker that stands for the orchestrator's run; it ends as finished, or as failed when the block raises.
+
+    Args:
+        settings: where runs are tracked.
+        experiment_name: that of the use case, the same as under Dagster.
+        run_id: the orchestrator's.
+    """
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=settings.mlflow)
-    known = client.get_experiment_by_name(EXPERIMENT_OF_STEPS)
-    experiment = (
-        known.experiment_id
-        if known is not None
-        else client.create_experiment(EXPERIMENT_OF_STEPS, artifact_location=settings.mlflow_artifacts)
-    )
+    named = experiment_at(client, TrackingAddress(settings.mlflow, settings.mlflow_artifacts, experiment_name))
+    experiment = client.get_experiment_by_name(named).experiment_id
     outer = client.create_run(experiment, run_name=run_id, tags={"orchestrator_run_id": run_id})
     status = "FAILED"
     try:

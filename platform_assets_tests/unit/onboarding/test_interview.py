@@ -96,6 +96,38 @@ def test_failures_in_another_file_are_the_label_and_their_delay_is_measured(
     assert use_case.event_source.column("air_temperature").nullable, "a sensor that was off is NaN"
 
 
+@pytest.mark.parametrize(
+    ("visits", "complaints", "says"),
+    [
+        ("visit,ward", "ward", "complaints has no visit, by which a row of visits is found again: add it to complaints, or put"),
+        ("visit,ward", "visit,ward", "visit is string in complaints and int64 in visits: deliver it the same way in both"),
+        ("ward,bed", "ward", "complaints cannot say what became of a row of visits, for nothing identifies one: add an identifier"),
+    ],
+)  # fmt: skip
+def test_a_table_of_outcomes_without_the_key_of_the_events_is_refused_with_what_it_lacks(
+    tmp_path: Path, visits: str, complaints: str, says: str
+) -> None:
+    def rows(columns: str, count: int, visit: str) -> str:
+        values = {"visit": visit, "ward": "{0}", "bed": "{1}"}
+        line = ",".join(values[name] for name in columns.split(","))
+        return "".join(f"2026-01-{1 + one % 28:02},{line.format(one % 3, one % 5, one)}\n" for one in range(count))
+
+    (tmp_path / "visits.csv").write_text(f"at,{visits}\n{rows(visits, 400, '{2}')}")
+    (tmp_path / "complaints.csv").write_text(f"filed_on,{complaints}\n{rows(complaints, 40, 'no {2}')}")
+    with pytest.raises(OnboardingError) as refused:
+        understood(tmp_path, {"label": "complaints"})
+    assert says in str(refused.value)
+    asked: dict[str, Question] = {}
+
+    def nobody(question: Question) -> Reply:
+        asked[question.key] = question
+        return by_default(question)
+
+    understand(tables_at(str(tmp_path)), nobody)
+    assert asked["label"].default == ""
+    assert says in asked["label"].why, "who is asked reads it before the answer"
+
+
 def test_one_file_for_each_table_and_one_glob_for_files_side_by_side(tmp_path: Path) -> None:
     for month in ("01", "02"):
         (tmp_path / f"visits_2026-{month}.csv").write_text(f"id,at,is_back\n{month},2026-{month}-01,0\n")

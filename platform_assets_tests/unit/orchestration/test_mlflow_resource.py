@@ -10,7 +10,9 @@ import pytest
 from dagster._core.utils import make_new_run_id
 
 from platform_assets.orchestration.resources.tracking import TrackingAddress, tracker_resource
+from platform_assets.pipelines.steps.tracker import open_tracker
 from platform_assets.registry.tracking import TrackedDataset, Tracker
+from platform_assets.settings import Settings
 
 
 @dg.asset
@@ -92,6 +94,27 @@ def test_each_use_case_has_an_experiment_of_its_own(address: tuple[str, Path]) -
         assert (named.dataset.name, named.dataset.source_type) == ("training set", "delta_table")
         assert json.loads(named.dataset.source) == {"path": "/lake/training_set", "delta_table_version": 3}
         assert "3000/runs/1" in inner[0].data.tags["mlflow.note.content"]
+
+
+def test_a_step_without_dagster_is_tracked_in_the_same_experiment(address: tuple[str, Path]) -> None:
+    from mlflow import MlflowClient
+
+    uri, artifacts = address
+    named = {"HOME": str(artifacts.parent), "MLFLOW": uri, "MLFLOW_ARTIFACTS": str(artifacts)}
+    settings = Settings.from_environment({f"PLATFORM_ASSETS_{name}": value for name, value in named.items()})
+    resource = tracker_resource(TrackingAddress(uri, str(artifacts), "unit"))
+    assert dg.materialize([two_use_cases], resources={"mlflow": resource}).success
+    with (
+        open_tracker(settings, "parking", "run of a step") as tracker,
+        tracker.asset_run("parking model", {"use_case": "parking"}),
+    ):
+        pass
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("parking").experiment_id
+    outer, inner = client.search_runs([experiment], order_by=["attributes.start_time"])[-2:]
+    assert outer.info.run_name == "run of a step"
+    assert inner.data.tags["mlflow.parentRunId"] == outer.info.run_id
+    assert inner.info.artifact_uri.startswith(str(artifacts))
 
 
 def test_an_asset_that_fails_fails_its_run_and_the_outer_one(address: tuple[str, Path]) -> None:

@@ -4,14 +4,18 @@ Belongs here: what tests of pictures share. Does not belong here: tests.
 """
 
 import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
+from xml.etree import ElementTree
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 MAY_TOUCH_PIXELS = 1.0
+LETTER_WIDTH, LETTER_HEIGHT = 5.8, 9.0
+"""About a letter of the 11 pixels that words of our own SVG have."""
 
 
 def _shown(figure: Figure) -> Iterator[tuple[Text, Any]]:
@@ -65,3 +69,21 @@ def beyond_the_edge(figure: Figure) -> list[str]:
         for text, box in _shown(figure)
         if box.x0 < -1 or box.y0 < -1 or box.x1 > width + 1 or box.y1 > height + 1
     ]
+
+
+def cut_or_overlapping(svg: str) -> list[str]:
+    """Words of an SVG of ours that its edge cuts, or that lie on others; letters are as wide as those of a usual face."""
+    root = ElementTree.fromstring(re.sub(r"&(?!#?\w+;)", "&amp;", svg))
+    width, height = (float(one) for one in root.attrib["viewBox"].split()[2:])
+    found, boxes = [], []
+    for text in root.iter("text"):
+        shown, x, y = text.text or "", float(text.attrib["x"]), float(text.attrib["y"])
+        wide = LETTER_WIDTH * len(shown)
+        left = x - wide * {"middle": 0.5, "end": 1.0}.get(text.attrib.get("text-anchor", "start"), 0.0)
+        boxes.append((shown, left, left + wide, y - LETTER_HEIGHT, y))
+        if left < -1 or left + wide > width + 1 or y - LETTER_HEIGHT < -1 or y > height + 1:
+            found.append(f"cut: {shown}")
+    for (one, *a), (other, *b) in itertools.combinations(boxes, 2):
+        if min(a[1], b[1]) - max(a[0], b[0]) > MAY_TOUCH_PIXELS and min(a[3], b[3]) - max(a[2], b[2]) > 0:
+            found.append(f"{one} on {other}")
+    return found

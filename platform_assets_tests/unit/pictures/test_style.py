@@ -5,6 +5,7 @@ import io
 import math
 import re
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -20,6 +21,7 @@ from platform_assets.pictures.figures import (
     svg_address,
 )
 from platform_assets.pictures.numbers import alike, readable, share, with_spread
+from platform_assets.pictures.pages import filled_in
 from platform_assets.pictures.palette import (
     BLUE,
     BOX,
@@ -122,3 +124,24 @@ def test_days_and_words_at_the_ends_keep_out_of_each_others_way(days: int) -> No
     assert not beyond_the_edge(figure)
     assert str(first) in words(figure)
     assert str(first + timedelta(days=days - 1)) in words(figure)
+
+
+def test_a_cell_of_a_wide_table_says_on_a_narrow_screen_which_column_it_is_of(tmp_path: Path) -> None:
+    template = tmp_path / "page.html.j2"
+    template.write_text(
+        '<style>{{ style | safe }}</style><div class="wide"><table><tr><th>gate</th><th class="n">to <i>spare</i></th></tr>\n'
+        '{% for name, left in gates %}<tr><td>{{ name }}</td><td class="n">{{ left | count }}</td></tr>{% endfor %}'
+        '<tr><td colspan="2">none</td></tr></table></div>'
+        "<table><tr><th>what</th><td>a fact</td></tr></table>"
+    )
+    page = filled_in(template, gates=[('<b>"odd"</b>', 1234.0), ("auc", 5.0)])
+    assert page.count('class="stacked"') == 1
+    assert (
+        page.count(
+            '<td data-label="gate">&lt;b&gt;&#34;odd&#34;&lt;/b&gt;</td><td data-label="to spare" class="n">1,234</td>'
+        )
+        == 1
+    )
+    assert '<td data-label="gate">auc</td><td data-label="to spare" class="n">5</td>' in page
+    assert "<tr><th>what</th><td>a fact</td></tr>" in page
+    assert "attr(data-label)" in page

@@ -12,6 +12,8 @@ from platform_assets.monitoring.use_case_page.state import Link, SeriesPoint, Us
 from platform_assets.monitoring.use_case_page.state_of_operations import FailedRun
 from platform_assets.monitoring.use_case_page.summary import UseCaseSummary, summary_of
 from platform_assets.pictures.numbers import count, duration, percent, quantity
+from platform_assets.pictures.pages import page_style
+from platform_assets_tests.sound_page import assert_is_sound
 
 from .states import NOW, check, healthy, operations, quality_series
 
@@ -29,6 +31,8 @@ def full_state() -> UseCaseState:
 
 def test_a_page_is_one_small_file_that_asks_nobody_for_anything() -> None:
     page = use_case_page(full_state())
+    assert_is_sound(page)
+    assert page_style() in page, "the style sheet of all pages"
     assert len(page.encode()) < MOST_BYTES
     assert not re.findall(r"""(?:src|href)=["'](?!/v1/|http://127\.0\.0\.1)""", page)
     assert "@import" not in page

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from platform_assets.orchestration.local_runs.launcher import CPU_SECONDS_TAG
-from platform_assets.orchestration.local_runs.worker import WORKER_TAG, Worker
+from platform_assets.orchestration.local_runs.worker import Worker
 from platform_assets.orchestration.run_deaths import reported
 from platform_assets_tests.unit.orchestration.local_runs import slow_location
 
@@ -152,7 +152,7 @@ def started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         if one.daemon is not None and one.daemon.poll() is None:
             one.kill_all()
         for run in instance.get_runs():
-            worker = Worker.read(run.tags.get(WORKER_TAG), run.run_id)
+            worker = Worker.read(run.tags, run.run_id)
             if worker is not None and worker.lives:
                 worker.end()
         instance.dispose()
@@ -163,7 +163,7 @@ def test_a_run_is_lost_three_times_and_the_queue_goes_on(world: World) -> None:
     world.start_daemon()
     first = world.launch()
     pid, child = world.pids()
-    worker = Worker.read(world.run(first).tags[WORKER_TAG], first)
+    worker = Worker.read(world.run(first).tags, first)
     assert worker is not None
     assert worker.pid == pid
 

@@ -3,6 +3,7 @@
 Belongs here: real processes, without Dagster. Does not belong here: runs (`test_killed_runs.py`).
 """
 
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from platform_assets.deployment.causes import CauseKind, RetryAdvice
-from platform_assets.orchestration.local_runs.worker import Worker
+from platform_assets.orchestration.local_runs.worker import IDENTITY_TAG, WORKER_TAG, Worker
 
 RUN = "6d8f1c4e-0000-4000-8000-000000000000"
 SLEEPER = "import subprocess, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"
@@ -32,11 +33,24 @@ def test_it_is_known_again_by_its_tag_and_by_no_other_runs(process: subprocess.P
     worker = Worker.of(RUN, process.pid)
     assert worker.lives
     assert worker.is_here
-    assert Worker.read(worker.text, RUN) == worker
-    assert Worker.read(worker.text, "another") is None, "a retry has taken the tag over"
-    assert Worker.read(None, RUN) is None
-    assert Worker.read("{}", RUN) is None
-    assert Worker.read("no JSON", RUN) is None
+    assert Worker.read(worker.tags, RUN) == worker
+    assert Worker.read(worker.tags, "another") is None, "a retry has taken the tags over"
+    assert Worker.read({}, RUN) is None
+    for text in ("{}", "no JSON"):
+        assert Worker.read({IDENTITY_TAG: text}, RUN) is None
+
+
+def test_people_read_which_process_it_is_and_no_json(process: subprocess.Popen[str]) -> None:
+    from dagster._core.storage.tags import TagType, get_tag_type
+
+    tags = Worker.of(RUN, process.pid).tags
+    shown = {name: text for name, text in tags.items() if get_tag_type(name) is not TagType.HIDDEN}
+    assert shown == {WORKER_TAG: f"process {process.pid} on {socket.gethostname()}"}
+
+
+def test_a_run_that_an_earlier_version_started_is_known_too(process: subprocess.Popen[str]) -> None:
+    worker = Worker.of(RUN, process.pid)
+    assert Worker.read({WORKER_TAG: worker.tags[IDENTITY_TAG]}, RUN) == worker
 
 
 def test_a_process_that_has_its_number_is_not_taken_for_it(process: subprocess.Popen[str]) -> None:
