@@ -179,16 +179,16 @@ def known(environment: Mapping[str, str], use_case: UseCase) -> dict[str, Any]:
 
 def written(environment: Mapping[str, str]) -> dict[str, str]:
     """Addresses of the pages that the run wrote, the newest of each kind."""
-    serving = Path(environment["PLATFORM_ASSETS_HOME"]) / "serving"
+    home = Path(environment["PLATFORM_ASSETS_HOME"])
 
     def newest(kind: str) -> Path:
-        return max((serving / "reports" / USE_CASE).rglob(f"*{kind}*.html"), key=lambda path: path.stat().st_mtime)
+        return max((home / "reports" / USE_CASE).glob(f"{kind}-*.html"), key=lambda path: path.stat().st_mtime)
 
     found = {
-        "card": newest("card"),
+        "card": newest("model-card"),
         "drift": newest("drift"),
-        "use_case": serving / "pages" / f"{USE_CASE}.html",
-        "index": serving / "pages" / "index.html",
+        "use_case": home / "pages" / f"{USE_CASE}.html",
+        "index": home / "pages" / "index.html",
     }
     return {name: path.as_uri() for name, path in found.items()}
 
