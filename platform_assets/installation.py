@@ -154,7 +154,7 @@ class Installation:
             settings.home / "searches",
             Placement(settings.ray_address, settings.training_workers),
             keeps_holds=settings.gitops is not None,
-            spending=partial(MeteredSpending, settings.price_sheet),
+            spending=partial(MeteredSpending.of_cloud, settings.price_sheet),
         )
 
     @cached_property

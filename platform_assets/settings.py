@@ -260,7 +260,9 @@ class Settings(BaseModel):
         default=4000, ge=1, description="About how many live requests `platform-assets run` replays over all live days."
     )
     price_sheet: str = Field(
-        default="own", min_length=1, description="Sheet that costs are priced by: one that comes along, or a file."
+        default="cloud",
+        min_length=1,
+        description="Sheet of prices: one that comes along, a file, or that of the `cloud`.",
     )
     object_store: dict[str, str] = Field(
         default_factory=dict,
@@ -337,7 +339,7 @@ class Settings(BaseModel):
             "scratch": Path(value("scratch", str(home / "scratch"))).absolute(),
             "replayed_requests": value("replayed_requests", "4000"),
             "secrets": _chosen(secrets)[0] if secrets else None,
-            "price_sheet": value("price_sheet", "own"),
+            "price_sheet": value("price_sheet", "cloud"),
             "object_store": _parsed("object_store", value("object_store", "{}"), secret=True),
             "simulation": _parsed("simulation", value("simulation", "{}")),
         }

@@ -22,6 +22,10 @@ def package(
     platform: Annotated[
         str | None, typer.Option(help="bento, kserve, seldon or triton; what the use case declares when left out.")
     ] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option(help="By which licence a platform is used that needs one (seldon): who holds it, or its number."),
+    ] = None,
     features: Annotated[
         Literal["caller", "service"],
         typer.Option(help="`caller`: the bare model, asked with features. `service`: our own service (kserve, bento)."),
@@ -53,6 +57,7 @@ def package(
             platform or declared.use_case.serving.platform,
             settings,
             output.absolute(),
+            licence,
         )
     console.print(f"[bold]{use_case}[/] version {written.version}: {escape(str(written.folder))}")
     for line in (written.folder / "NOTES.md").read_text(encoding="utf-8").splitlines()[2:]:

@@ -21,10 +21,12 @@ class DeclaredPlatform(Option):
     Attributes:
         packaged_by: `package.module:OBJECT` of the `deployment.platforms.base.Platform` that makes its packages.
         extra: of the distribution, needed to make a package, see `platform_assets/extras.py`; empty for none.
+        licence: why it is refused to who names no licence; None where none is needed.
     """
 
     packaged_by: str
     extra: str = field(default="", kw_only=True)
+    licence: OptionRefusal | None = field(default=None, kw_only=True)
 
 
 _PLATFORMS = "platform_assets.deployment.platforms"
@@ -38,6 +40,8 @@ BENTO = DeclaredPlatform(
 KSERVE = DeclaredPlatform(
     "kserve", f"{_PLATFORMS}.kserve:KSERVE", extra="onnx", means="A package for KServe", proven_by=_SUITE
 )
+SHORTEST_LICENCE = 3
+"""Characters that name who holds a licence, or its number."""
 SELDON_LICENCE = OptionRefusal(
     "Seldon Core is under the Business Source License, and production use needs a licence of its makers",
     date(2024, 1, 22),
@@ -50,6 +54,7 @@ SELDON = DeclaredPlatform(
     means="A package for Seldon Core 2, where `serving.licence` says by which licence",
     own_keys=("serving.licence",),
     needs={"serving.licence": str(OptionRefused("serving.platform", "seldon", SELDON_LICENCE))},
+    licence=SELDON_LICENCE,
     lacks="a check of its resource definition, which no package carries",
     proven_by=_SUITE,
 )

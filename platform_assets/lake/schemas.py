@@ -196,7 +196,7 @@ USAGE_SCHEMA: dict[str, pl.DataType] = {
     "at": pl.Datetime("us", "UTC"),
     "kind": pl.String(),
     "name": pl.String(),
-    **dict.fromkeys(("job", "days", "run_id", "process"), pl.String()),
+    **dict.fromkeys(("part", "job", "days", "run_id", "process"), pl.String()),
     **dict.fromkeys(
         (
             "seconds",
@@ -210,8 +210,9 @@ USAGE_SCHEMA: dict[str, pl.DataType] = {
     ),
     **dict.fromkeys(("read_bytes", "written_bytes", "stored_bytes", "requests", "reading_requests"), pl.Int64()),
 }
-"""What work took: a row for each step of a run that ended (`run_id`, `job`, `days`), for each process that goes on (`process`; `reading_`
-is what it said of itself then) and for each table. `event_day` is the day of `at` in UTC. GB are 10^9 bytes."""
+"""What work took: a row for each step of a run that ended (`run_id`, `job`, `days`), of a training one for each `part` and the rest;
+for each process that goes on (`process`; `reading_` is what it said of itself then); and for each table. `event_day` is the day of `at` in
+UTC. GB are 10^9 bytes."""
 
 UPKEEP_SCHEMA: dict[str, pl.DataType] = {
     "ran_at": pl.Datetime("us", "UTC"),

@@ -18,6 +18,7 @@ from platform_assets.declaration import DeclarationError, UseCase
 from platform_assets.declaration.needed_extras import needed_extras
 from platform_assets.declaration.template import use_case_template
 from platform_assets.extras import ExtraMissing, require_extras
+from platform_assets.monitoring.cost.price_sheet import sheet_name
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.assets.delivery import delivery_asset, delivery_sensor
 from platform_assets.orchestration.assets.usage import usage_asset, usage_sensor
@@ -111,6 +112,7 @@ def use_case_definitions(use_case: UseCase, folder: Path) -> dg.Definitions:
     on = (
         settings.automation == "on" and use_case.orchestration == "dagster"
     )  # else an exported project starts its steps
+    sheet = sheet_name(settings.price_sheet, use_case.cloud)
     simulated, told_by = settings.simulated_clock is not None, settings.alertmanager
     automation = build_automation(use_case, running=on, simulated=simulated)
     by_git = settings.gitops is not None and use_case.is_trained_here
@@ -118,16 +120,14 @@ def use_case_definitions(use_case: UseCase, folder: Path) -> dg.Definitions:
         assets=[
             *build_assets(use_case, folder),
             *([delivery_asset(use_case=use_case)] if by_git else []),
-            page_asset(use_case=use_case, automation=on, alertmanager=told_by, sheet=settings.price_sheet),
-            usage_asset(use_case=use_case, sheet=settings.price_sheet),
+            page_asset(use_case=use_case, automation=on, alertmanager=told_by, sheet=sheet),
+            usage_asset(use_case=use_case, sheet=sheet),
         ],
         jobs=automation.jobs,
         sensors=[
             *automation.sensors,
             *([delivery_sensor(use_case, running=on)] if by_git else []),
-            page_sensor(
-                use_case=use_case, automation=on, simulated=simulated, alertmanager=told_by, sheet=settings.price_sheet
-            ),
-            usage_sensor(use_case=use_case, automation=on, sheet=settings.price_sheet),
+            page_sensor(use_case=use_case, automation=on, simulated=simulated, alertmanager=told_by, sheet=sheet),
+            usage_sensor(use_case=use_case, automation=on, sheet=sheet),
         ],
     )

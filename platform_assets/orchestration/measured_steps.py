@@ -8,7 +8,8 @@ with all of them, which its page in the UI shows. A run that is killed has none:
 `InProcessExecutor` is no public name of Dagster; its event stream is what `execute_in_process` is made of.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,13 +23,19 @@ from dagster._core.executor.in_process import InProcessExecutor
 from dagster._core.executor.init import InitExecutorContext
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, RunRecord
 
+from platform_assets.lake.layout import MODEL
+from platform_assets.monitoring.cost.gpus import GpuLook
 from platform_assets.monitoring.cost.meter import Meter
-from platform_assets.monitoring.cost.usage import Quantities, RunUsage
+from platform_assets.monitoring.cost.usage import PartUsage, Quantities, RunUsage
+from platform_assets.monitoring.operations import RunFact
+from platform_assets.orchestration.kubernetes.sizes import compute_in
 from platform_assets.orchestration.local_runs.launcher import CPU_SECONDS_TAG
 from platform_assets.orchestration.operations_facts import run_fact
 
 USAGE_ENTRY = "platform_assets/usage"
 """Metadata of the run's entry in its event log: what each step took, by its key."""
+PARTS_ENTRY = "parts"
+"""Metadata of a materialization: what parts of the step took, such as trials and folds of a training."""
 ENDS = (
     dg.DagsterEventType.STEP_SUCCESS,
     dg.DagsterEventType.STEP_FAILURE,
@@ -50,7 +57,8 @@ class MeasuringExecutor(InProcessExecutor):
                 if event.event_type is dg.DagsterEventType.STEP_START:
                     meter.lap()  # what lies between two steps is nobody's
                 elif event.event_type in ENDS and event.step_key is not None:
-                    used[event.step_key] = used.get(event.step_key, Quantities()) + meter.lap()
+                    taken = with_declared_gpus(meter.lap(), declared_gpus(execution_plan, event.step_key), meter.gpus)
+                    used[event.step_key] = used.get(event.step_key, Quantities()) + taken
                 yield event
         if used:
             total = sum(one.cpu_seconds for one in used.values())
@@ -61,6 +69,22 @@ class MeasuringExecutor(InProcessExecutor):
                     metadata={USAGE_ENTRY: dg.MetadataValue.json({key: one.plain() for key, one in used.items()})}
                 ),
             )
+
+
+def declared_gpus(plan: ExecutionPlan, step_key: str) -> int:
+    """GPUs that a step declares; 0 for one that declares none, or is not ours."""
+    step = plan.step_dict_by_key.get(step_key)
+    needs = None if step is None else compute_in(step.tags or {})
+    return 0 if needs is None else needs.gpus
+
+
+def with_declared_gpus(taken: Quantities, declared: int, gpus: GpuLook) -> Quantities:
+    """What a step took, with the GPUs that it declares: they were kept for it, as far as this machine has them.
+
+    Where NVML names the processes of another machine's numbering, as in a container, this is all that is known.
+    """
+    kept = min(declared, gpus.count) * taken.seconds
+    return replace(taken, gpu_seconds=max(taken.gpu_seconds, kept))
 
 
 def _measuring_executor(context: InitExecutorContext) -> MeasuringExecutor:
@@ -98,13 +122,13 @@ def _usage_of(instance: dg.DagsterInstance, record: RunRecord) -> RunUsage | Non
     if fact.use_case is None:
         return None
     steps = {_table(fact.use_case, key): used for key, used in _steps(instance, fact.run_id).items()}
+    parts = _parts(instance, fact) if any(name.startswith(f"{MODEL}/") for name in steps) else {}
     whole = record.dagster_run.tags.get(CPU_SECONDS_TAG)
     if not steps and whole is None:
         return None
     ended = fact.ended_at or record.update_timestamp.replace(tzinfo=UTC)
-    return RunUsage(
-        fact.run_id, fact.use_case, fact.job, fact.days or "", ended, steps, None if whole is None else float(whole)
-    )
+    cpu_seconds = None if whole is None else float(whole)
+    return RunUsage(fact.run_id, fact.use_case, fact.job, fact.days or "", ended, steps, cpu_seconds, parts)
 
 
 def _steps(instance: dg.DagsterInstance, run_id: str) -> Mapping[str, Quantities]:
@@ -118,6 +142,18 @@ def _steps(instance: dg.DagsterInstance, run_id: str) -> Mapping[str, Quantities
         for key, quantities in (data or {}).items():
             used[key] = used.get(key, Quantities()) + Quantities.of(quantities)
     return used
+
+
+def _parts(instance: dg.DagsterInstance, fact: RunFact) -> Mapping[str, Sequence[PartUsage]]:
+    """What parts of the run's steps took, by `layer/table`, where a step says so."""
+    found: dict[str, Sequence[PartUsage]] = {}
+    for entry in instance.all_logs(fact.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
+        made = entry.asset_materialization
+        if made is not None and PARTS_ENTRY in made.metadata and entry.step_key is not None and fact.use_case:
+            data: Any = made.metadata[PARTS_ENTRY].value
+            parts = [PartUsage(one["part"], one["seconds"], one["cpu_seconds"]) for one in data]
+            found[_table(fact.use_case, entry.step_key)] = parts
+    return found
 
 
 def _table(use_case: str, step: str) -> str:

@@ -6,12 +6,14 @@ Belongs here: which model is packaged, and the folder. Does not belong here: the
 
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.options.base import OptionRefused
+from platform_assets.declaration.serving_platforms import DECLARED_PLATFORMS, PLATFORM, SHORTEST_LICENCE
 from platform_assets.deployment.packaging import find_bento
 from platform_assets.deployment.platforms.base import (
     ModelToPackage,
@@ -53,6 +55,7 @@ def package_for_platform(
     platform: str,
     settings: PackageSettings,
     folder: Path,
+    licence: str | None = None,
 ) -> WrittenPackage:
     """Package the champion for a platform into a folder, which appears complete or not at all.
 
@@ -64,12 +67,15 @@ def package_for_platform(
         platform: name of the platform.
         settings: of the place that the package is for.
         folder: must not exist.
+        licence: by which a platform is used that needs one; what `serving.licence` says when None.
 
     Raises:
-        PlatformRefused: there is no champion, the folder exists, or the platform refuses.
+        OptionRefused: the platform may not be used, or not without a licence.
         UnknownMember: there is no such platform.
+        PlatformRefused: there is no champion, the folder exists, or the platform refuses.
         ArtifactError: the model is damaged.
     """
+    held = require_licence(platform, licence or use_case.serving.licence)
     chosen = PLATFORMS[platform]
     if folder.exists():
         raise PlatformRefused(
@@ -88,9 +94,33 @@ def package_for_platform(
         building = Path(scratch) / "package"
         (building / FILES).mkdir(parents=True)
         package = chosen.package(model, building / FILES, settings)
+        if held is not None:
+            package = replace(
+                package, notes=(f"Used by this licence, which nobody here checked: {held}.", *package.notes)
+            )
         _write(building, model, platform, package)
         shutil.move(building, folder)
     return WrittenPackage(model.version, folder, package)
+
+
+def require_licence(platform: str, licence: str | None) -> str | None:
+    """Whether a platform may be used, asked as the declaration is asked: a platform that is typed is no way around it.
+
+    Returns:
+        The licence, where the platform needs one; None where it needs none.
+
+    Raises:
+        OptionRefused: the platform is refused, or needs a licence and none is named.
+        UnknownMember: there is no such platform.
+    """
+    declared = DECLARED_PLATFORMS[platform]
+    PLATFORM.allowed(platform)
+    if declared.licence is None:
+        return None
+    if licence is None or len(licence.strip()) < SHORTEST_LICENCE:
+        way_out = f"{declared.licence.way_out}; with `platform-assets package`, as `--licence`"
+        raise OptionRefused("--platform", platform, replace(declared.licence, way_out=way_out))
+    return licence.strip()
 
 
 def _write(folder: Path, model: ModelToPackage, platform: str, package: PlatformPackage) -> None:

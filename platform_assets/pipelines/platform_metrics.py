@@ -13,7 +13,7 @@ from platform_assets.declaration.names import ONLINE_STORE
 from platform_assets.installation import Installation
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.layout import FEATURES as FEATURES_LAYER
-from platform_assets.monitoring.cost.price_sheet import PriceSheet
+from platform_assets.monitoring.cost.price_sheet import PriceSheet, sheet_name
 from platform_assets.monitoring.operations import DaemonFact, OperationsFacts
 from platform_assets.monitoring.telemetry.catalogue import (
     CLOCK,
@@ -66,7 +66,7 @@ def platform_parts(
         memory: of the orchestrator.
     """
     live = [use_case for use_case in use_cases if use_case.is_realtime]
-    catalogs = [installation.catalog(use_case) for use_case in use_cases]
+    catalogs, sheet = [installation.catalog(use_case) for use_case in use_cases], installation.settings.price_sheet
 
     processes = DaemonProcesses()
 
@@ -92,7 +92,7 @@ def platform_parts(
         MetricsPart(DUE, lambda: [partial(days_behind, use_case, installation, memory) for use_case in use_cases]),
         MetricsPart(WATCH, lambda: [question for catalog in catalogs for question in verdict_questions(catalog)]),
         MetricsPart(FEATURES, features),
-        MetricsPart(COST, lambda: [partial(costs, catalog, installation.settings.price_sheet) for catalog in catalogs]),
+        MetricsPart(COST, lambda: [partial(costs, one, sheet_name(sheet, one.use_case.cloud)) for one in catalogs]),
         MetricsPart(LAKE, lambda: [question for catalog in catalogs for question in lake_questions(catalog)]),
         MetricsPart(
             MODELS, lambda: [partial(_champion, one, installation) for one in use_cases if one.is_trained_here]

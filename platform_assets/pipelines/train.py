@@ -31,8 +31,10 @@ from platform_assets.registry.training_run import CLASS_ROWS_TAG, MODEL_DIGEST_T
 from platform_assets.tasks.registry import leaves_out_known_groups, metrics_of
 from platform_assets.training.compare import Comparison, refit
 from platform_assets.training.dataset import Dataset, read_dataset
+from platform_assets.training.effort import EffortMeter, PartOfTraining
 from platform_assets.training.fit import declared_imputation
 from platform_assets.training.folds import refit_days
+from platform_assets.training.parts import measured_parts
 from platform_assets.training.predictor import Predictor
 from platform_assets.training.selection import IN_THIS_PROCESS, Placement, Selection, select_learner
 from platform_assets.training.tuning.trials import SearchBudget
@@ -52,6 +54,7 @@ class TrainedModel:
         tracked: what was tracked of it.
         candidates: every candidate's metrics, as a Markdown table.
         plot: the candidates side by side, PNG.
+        parts: what each fold of each trial and candidate took, and fitting the winner again.
     """
 
     version: RegisteredVersion
@@ -60,6 +63,7 @@ class TrainedModel:
     tracked: TrackedModel
     candidates: str
     plot: bytes
+    parts: tuple[PartOfTraining, ...] = ()
 
 
 def train(
@@ -95,7 +99,9 @@ def train(
     selection = select_model(use_case, dataset, as_of, log, storage, models.placement, budget)
     comparison, winner = selection.comparison, selection.winner
     days = refit_days(as_of, use_case.label_delay_days, use_case.training.splits.train_days)
-    predictor = refit(dataset, days, winner, use_case.training.seed, declared_imputation(use_case.training))
+    with EffortMeter().part() as fitting:
+        predictor = refit(dataset, days, winner, use_case.training.seed, declared_imputation(use_case.training))
+        again = PartOfTraining(f"{winner.name}/fitted again", fitting.lap())
     versions = versions_behind(table, as_of)
     beside = {} if use_case.tracking == REGISTRY_TRACKER else {TRACKING_TAG: use_case.tracking}
     tags = {**version_tags(use_case, as_of, winner.name, predictor, days, versions), **origin, **beside}
@@ -119,6 +125,7 @@ def train(
         tracked=tracked,
         candidates=candidates_table(comparison),
         plot=plot_candidates(comparison, use_case.training.select_by),
+        parts=(*measured_parts(selection), again),
     )
 
 

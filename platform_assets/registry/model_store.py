@@ -6,6 +6,7 @@ Belongs here: opening the two, and where searches and fits of models take place.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from platform_assets.declaration import UseCase
@@ -31,7 +32,7 @@ class ModelStore:
         placement: where models are searched and fitted.
         kind: name of the registry, one of `registry/registry.py`.
         keeps_holds: whether nothing is promoted after a rollback until a person lifts it.
-        spending: begins to count the money that a search takes; None where no prices are known.
+        spending: begins to count the money that a search takes, by the prices of a cloud; None where no prices are known.
     """
 
     tracking_uri: str = field(repr=False)
@@ -41,7 +42,7 @@ class ModelStore:
     placement: Placement = IN_THIS_PROCESS
     kind: str = "mlflow"
     keeps_holds: bool = False
-    spending: Callable[[], Spending] | None = field(default=None, repr=False, compare=False)
+    spending: Callable[[str], Spending] | None = field(default=None, repr=False, compare=False)
 
     def registry(self) -> ModelRegistry:
         """The registry of model versions."""
@@ -58,13 +59,14 @@ class ModelStore:
             return None
         if self.spending is None:
             raise SearchError(f"{use_case.name}: `budget.per_search` is declared, and nobody knows prices here")
-        currency = self.spending().currency
+        begin = partial(self.spending, use_case.cloud)
+        currency = begin().currency
         if currency != budget.currency:
             raise SearchError(
                 f"{use_case.name}: `budget.per_search` is in {budget.currency}, and the price sheet in {currency}: declare "
                 f"`budget.currency: {currency}` with amounts in it, or name a sheet in {budget.currency} (PLATFORM_ASSETS_PRICE_SHEET)"
             )
-        return SearchBudget(budget.per_search, self.spending)
+        return SearchBudget(budget.per_search, begin)
 
     def search_storage(self, use_case: str) -> str | None:
         """SQLAlchemy address of the file that keeps a use case's finished trials; None where nothing is kept."""

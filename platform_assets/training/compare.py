@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from platform_assets.tasks.metric import LabelsDoNotVary, MetricError, Scored
 from platform_assets.training.dataset import Dataset, DatasetError, rows_to_judge
+from platform_assets.training.effort import Effort, EffortMeter
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.folds import Fold
 from platform_assets.training.learners import Learner
@@ -58,7 +59,8 @@ class Candidate:
 class FoldResult:
     """One candidate on one fold. A metric that could not be computed is NaN, and `problems` says why.
 
-    One of `without` is allowed by none of its labels, whatever is predicted: the fold does not count for it, for any candidate.
+    `effort` is what it took of this process. One of `without` is allowed by none of its labels, whatever is predicted: the fold does not
+    count for it, for any candidate.
     """
 
     fold: Fold
@@ -69,6 +71,7 @@ class FoldResult:
     fit_seconds: float
     predict_seconds: float
     without: frozenset[str] = frozenset()
+    effort: Effort | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,23 +295,26 @@ def _judge(
     """One candidate on every fold, and its predictions for the latest."""
     done: list[FoldResult] = []
     latest: Vector | None = None
-    for fold, (train, test) in zip(folds, splits, strict=True):
-        started = time.perf_counter()
-        try:
-            predictor = fit_predictor(train, candidate.learner, seed, impute)
-            fitted = time.perf_counter()
-            prediction = predictor.predict(test.X)
-        except ValueError as error:  # rows that a library cannot learn or predict from; all of ours are ValueErrors too
-            failure = f"fold {fold.index} ({fold.describe()}): {error}"
-            progress(f"{candidate.name}: left out, {failure}")
-            return CandidateResult(candidate, tuple(done), failure), None
-        predicted = time.perf_counter()
-        values, problems = measure(scored(test, prediction), metrics)
-        latest = prediction if latest is None else latest
-        seconds = fitted - started, predicted - fitted
-        done.append(FoldResult(fold, values, problems, len(train), len(test), *seconds, without[len(done)]))
-        shown = ", ".join(f"{name} {value:.4f}" for name, value in list(values.items())[:3])
-        progress(f"{candidate.name}: fold {len(done)} of {len(folds)}, {shown}, {predicted - started:.1f} s")
+    with EffortMeter().part() as part:
+        for fold, (train, test) in zip(folds, splits, strict=True):
+            started = time.perf_counter()
+            try:
+                predictor = fit_predictor(train, candidate.learner, seed, impute)
+                fitted = time.perf_counter()
+                prediction = predictor.predict(test.X)
+            except (
+                ValueError
+            ) as error:  # rows that a library cannot learn or predict from; all of ours are ValueErrors too
+                failure = f"fold {fold.index} ({fold.describe()}): {error}"
+                progress(f"{candidate.name}: left out, {failure}")
+                return CandidateResult(candidate, tuple(done), failure), None
+            predicted = time.perf_counter()
+            values, problems = measure(scored(test, prediction), metrics)
+            latest = prediction if latest is None else latest
+            seconds, allowed = (fitted - started, predicted - fitted), without[len(done)]
+            done.append(FoldResult(fold, values, problems, len(train), len(test), *seconds, allowed, effort=part.lap()))
+            shown = ", ".join(f"{name} {value:.4f}" for name, value in list(values.items())[:3])
+            progress(f"{candidate.name}: fold {len(done)} of {len(folds)}, {shown}, {predicted - started:.1f} s")
     return CandidateResult(candidate, tuple(done)), latest
 
 

@@ -139,6 +139,11 @@ def test_a_table_of_the_lake_is_scored_as_a_whole(lived_in: LivedIn, tmp_path: P
 @pytest.mark.parametrize("platform", ["kserve", "seldon", "triton", "bento"])
 def test_the_champion_is_packaged_for_another_platform(platform: str, lived_in: LivedIn, tmp_path: Path) -> None:
     wanted = ("card_fraud", "--platform", platform, "--storage-uri", "s3://models/x", "--output", str(tmp_path / "out"))
+    if platform == "seldon":
+        code, printed = lived_in.run("package", *wanted)
+        assert code == 1, printed
+        assert "seldon is refused since 2024-01-22" in " ".join(printed.split())
+        wanted = (*wanted, "--licence", "contract 17")
     code, printed = lived_in.run("package", *wanted)
     assert code == 0, printed
     notes = (tmp_path / "out" / "NOTES.md").read_text()

@@ -29,7 +29,7 @@ from platform_assets.installation import Installation
 from platform_assets.lake.errors import LakeError
 from platform_assets.lake.layout import FEATURES, SERVING
 from platform_assets.monitoring.cost.meter import cpu_seconds_of_family
-from platform_assets.monitoring.cost.price_sheet import PriceSheet
+from platform_assets.monitoring.cost.price_sheet import PriceSheet, sheet_name
 from platform_assets.orchestration.dagster_folder import use_dagster_of_environment, use_dagster_of_this_folder
 from platform_assets.orchestration.in_process import InProcess, RunFailed
 from platform_assets.pipelines.acceptances import accepted_days
@@ -47,6 +47,7 @@ from platform_assets.pipelines.jobs import ONLINE
 from platform_assets.pipelines.refresh_online_store import why_to_fill
 from platform_assets.pipelines.run_visits import history_visit, live_day_visit, predicted_visit, watched_visits
 from platform_assets.pipelines.turns import one_run_at_a_time
+from platform_assets.pipelines.usage_misses import UsageMiss, note_miss
 from platform_assets.pipelines.verify_lake import refuse_damaged
 
 
@@ -76,7 +77,7 @@ def _run_use_cases(installation: Installation, name: str | None, *, beyond_budge
         ServiceNotAnswering: a service does not answer rightly at the end; the screens of all use cases were printed.
     """
     started = monotonic()
-    PriceSheet.named(installation.settings.price_sheet)  # used at the end: a misspelt one would cost the run
+    PriceSheet.named(sheet_name(installation.settings.price_sheet, ""))  # used at the end: a misspelt one would cost the run
     jobs, chosen = loaded(installation, name)
     wrong = []
     for declared in chosen:
@@ -124,24 +125,32 @@ def ask_budget(journey: Journey) -> None:
     """
     if journey.use_case.budget is None:
         return
-    prices = PriceSheet.named(journey.installation.settings.price_sheet)
+    prices = PriceSheet.named(sheet_name(journey.installation.settings.price_sheet, journey.use_case.cloud))
     foreseen = require_budget(journey.catalog, prices, journey.ahead(), datetime.now(UTC))
     if foreseen is not None:
         console.print(f"    {foreseen}", markup=False)
 
 
 def _record_usage(journey: Journey, began: datetime, cpu_before: float) -> None:
-    """What the run took; where it cannot be written the run has done its work all the same, and says so."""
+    """What the run took; where it cannot be written the run has done its work all the same, says so, and counts it."""
     installation, taken = journey.installation, cpu_seconds_of_family() - cpu_before
+    sheet = sheet_name(installation.settings.price_sheet, journey.use_case.cloud)
     try:
-        journey.jobs.record_usage(
-            journey.catalog, installation.serving, installation.settings.price_sheet, began, taken
-        )
+        journey.jobs.record_usage(journey.catalog, installation.serving, sheet, began, taken)
     except (LakeError, OSError, ValueError) as error:
+        miss = UsageMiss(journey.use_case.name, datetime.now(UTC).isoformat(), round(taken, 1), str(error))
         console.print(
-            f"[yellow]warning:[/] what this run took ({taken:,.0f} CPU-seconds) was not recorded, and `platform-assets cost` will not know "
-            f"it: {escape(str(error))}"
+            f"[yellow]warning:[/] what this command took ({taken:,.0f} CPU-seconds) was not recorded: {escape(str(error))}. Its runs are "
+            f"recorded as soon as that can be done; `platform-assets cost show` {escape(_counted(installation, miss))}"
         )
+
+
+def _counted(installation: Installation, miss: UsageMiss) -> str:
+    try:
+        note_miss(installation.settings.home, miss)
+    except OSError as error:
+        return f"will not know of this either: {error}"
+    return "counts the miss"
 
 
 def _check(journey: Journey) -> ServiceCheck:

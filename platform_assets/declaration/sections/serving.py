@@ -20,7 +20,7 @@ from platform_assets.declaration.sections.measures import BusinessMeasure
 from platform_assets.declaration.sections.rollout import AnyRolloutStage, Guards, ReplaceStage
 from platform_assets.declaration.sections.stream_door import StreamDoor
 from platform_assets.declaration.sections.training import Metric
-from platform_assets.declaration.serving_platforms import PlatformName
+from platform_assets.declaration.serving_platforms import SHORTEST_LICENCE, PlatformName
 
 
 class Costs(Declaration):
@@ -121,7 +121,7 @@ class Serving(Declaration):
     )
     licence: str | None = Field(
         default=None,
-        min_length=3,
+        min_length=SHORTEST_LICENCE,
         max_length=200,
         description="By which licence a platform is used that may not be used without one: who holds it, or its number. Only for "
         "`platform: seldon`, which needs it.",

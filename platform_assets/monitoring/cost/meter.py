@@ -1,4 +1,4 @@
-"""What this process takes while it works: CPU of all threads and of ended children, memory over time, bytes read and written.
+"""What this process takes while it works: CPU of all threads and of ended children, memory and GPUs over time, bytes read and written.
 
 Belongs here: reading the operating system. Does not belong here: whose work it is (`orchestration/measured_steps.py`).
 
@@ -17,6 +17,7 @@ from typing import Self
 
 import psutil
 
+from platform_assets.monitoring.cost.gpus import GpuLook, gpus_here
 from platform_assets.monitoring.cost.usage import Quantities
 
 SAMPLE_SECONDS, CHILDREN_EVERY = 0.5, 8
@@ -26,13 +27,13 @@ SAMPLE_SECONDS, CHILDREN_EVERY = 0.5, 8
 class Meter:
     """Measures while it is entered; `lap` says what was taken since the last one."""
 
-    def __init__(self) -> None:
-        """Measure nothing yet."""
-        self._process = psutil.Process()
+    def __init__(self, gpus: GpuLook | None = None) -> None:
+        """Measure nothing yet; `gpus` are those of this machine where they are not given."""
+        self._process, self.gpus = psutil.Process(), gpus or gpus_here()
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._sample, name="memory of the run", daemon=True)
-        self._gigabyte_seconds = self._children_gigabytes = 0.0
+        self._gigabyte_seconds = self._children_gigabytes = self._gpu_seconds = 0.0
         self._looked_at = time.perf_counter()
         self._before = Quantities()
 
@@ -56,6 +57,7 @@ class Meter:
             seconds=now.seconds - before.seconds,
             cpu_seconds=now.cpu_seconds - before.cpu_seconds,
             gigabyte_seconds=now.gigabyte_seconds - before.gigabyte_seconds,
+            gpu_seconds=now.gpu_seconds - before.gpu_seconds,
             read_bytes=now.read_bytes - before.read_bytes,
             written_bytes=now.written_bytes - before.written_bytes,
         )
@@ -68,6 +70,7 @@ class Meter:
             seconds=time.perf_counter(),
             cpu_seconds=time.process_time() + children.ru_utime + children.ru_stime,
             gigabyte_seconds=self._gigabyte_seconds,
+            gpu_seconds=self._gpu_seconds,
             read_bytes=getattr(moved, "read_chars", 0),
             written_bytes=getattr(moved, "write_chars", 0),
         )
@@ -82,9 +85,11 @@ class Meter:
 
     def _look(self) -> None:
         resident = self._process.memory_info().rss / 1e9 + self._children_gigabytes
+        held = self.gpus.held(_family_of(self._process)) if self.gpus.count else 0
         with self._lock:
             now = time.perf_counter()
             self._gigabyte_seconds += resident * (now - self._looked_at)
+            self._gpu_seconds += held * (now - self._looked_at)
             self._looked_at = now
 
 
@@ -98,6 +103,10 @@ def cpu_seconds_of_family() -> float:
         except psutil.Error:
             continue  # ended, and was waited for, meanwhile
     return total
+
+
+def _family_of(process: psutil.Process) -> set[int]:
+    return {process.pid, *(child.pid for child in process.children(recursive=True))}
 
 
 def _resident_of_children(process: psutil.Process) -> int:

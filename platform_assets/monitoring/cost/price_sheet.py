@@ -18,6 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from platform_assets.declaration.yaml_text import load_yaml
 
 SUFFIX = ".yaml"
+OF_CLOUD = "cloud"
+"""In place of a name: the sheet of the cloud that a use case declares."""
+OWN = "own"
+"""A machine of one's own: the sheet of whoever declares no cloud, or several."""
 
 
 class PriceSheetUnusable(ValueError):
@@ -72,6 +76,18 @@ class PriceSheet(BaseModel):
 
 
 HOURS_OF_A_MONTH = 730.0
+
+
+def sheet_name(setting: str, cloud: str) -> str:
+    """Name or file of the sheet that a use case is priced by.
+
+    Args:
+        setting: that of the installation; `cloud` leaves it to the use case.
+        cloud: that the use case declares.
+    """
+    if setting != OF_CLOUD:
+        return setting
+    return cloud if cloud in known_sheets() else OWN
 
 
 def known_sheets() -> list[str]:

@@ -6,11 +6,12 @@ Belongs here: the meter of a search's budget. Does not belong here: what is reco
 from __future__ import annotations
 
 import time
+from typing import Self
 
 import psutil
 
 from platform_assets.monitoring.cost.meter import cpu_seconds_of_family
-from platform_assets.monitoring.cost.price_sheet import PriceSheet
+from platform_assets.monitoring.cost.price_sheet import PriceSheet, sheet_name
 
 
 class MeteredSpending:
@@ -26,6 +27,15 @@ class MeteredSpending:
         self.currency = self._prices.currency
         self._process = psutil.Process()
         self._began, self._cpu_before = time.perf_counter(), cpu_seconds_of_family()
+
+    @classmethod
+    def of_cloud(cls, setting: str, cloud: str) -> Self:
+        """Begin, by the sheet that the installation's setting and the declared cloud name.
+
+        Raises:
+            PriceSheetUnusable: as `__init__`.
+        """
+        return cls(sheet_name(setting, cloud))
 
     def spent(self, trial_seconds: float) -> float:
         """Money so far: CPU that was used and memory that was held here, at least a core for the seconds that trials took.

@@ -7,7 +7,7 @@ Belongs here: the quantities, their kinds, and the rows of the usage table. Does
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Final, Self
 
@@ -54,7 +54,7 @@ class Quantities:
         seconds: by the clock.
         cpu_seconds: of all threads, and of child processes that ended.
         gigabyte_seconds: resident memory over time, GB = 10^9 bytes.
-        gpu_seconds: seconds for which GPUs were held, times their number.
+        gpu_seconds: seconds for which GPUs were held, times their number; 0 where none was seen.
         read_bytes: by files and sockets.
         written_bytes: likewise.
     """
@@ -82,6 +82,21 @@ class Quantities:
 
 
 @dataclass(frozen=True)
+class PartUsage:
+    """A part of a training.
+
+    Attributes:
+        part: candidate, trial and fold.
+        seconds: by the clock.
+        cpu_seconds: of the process.
+    """
+
+    part: str
+    seconds: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True)
 class RunUsage:
     """A run that ended.
 
@@ -92,6 +107,7 @@ class RunUsage:
         ended_at: by the machine's clock.
         steps: what each step took, by `layer/table`.
         cpu_seconds: of the run's whole process; None where nobody measured it.
+        parts: of those steps that say what their parts took.
     """
 
     run_id: str
@@ -101,6 +117,7 @@ class RunUsage:
     ended_at: datetime
     steps: Mapping[str, Quantities] = field(default_factory=dict)
     cpu_seconds: float | None = None
+    parts: Mapping[str, Sequence[PartUsage]] = field(default_factory=dict)
 
     @property
     def overhead_cpu_seconds(self) -> float:
@@ -135,16 +152,50 @@ class ProcessReading:
 
 
 def run_rows(run: RunUsage) -> list[dict[str, Any]]:
-    """Rows of the usage table for a run: one for each step, and one for what is left."""
+    """Rows of the usage table for a run: one for each step, or for each part of it and the rest, and one for what is left."""
     base = {"at": run.ended_at, "run_id": run.run_id, "job": run.job, "days": run.days or None}
     rows = [
-        {**base, "kind": kind_of_layer(name.partition("/")[0]), "name": name, **asdict(used)}
-        for name, used in run.steps.items()
+        {**base, "kind": kind_of_layer(name.partition("/")[0]), "name": name, "part": part, **asdict(used)}
+        for name, whole in run.steps.items()
+        for part, used in parted(whole, run.parts.get(name, ()))
     ]
     left = run.overhead_cpu_seconds
     if left or not rows:
         rows.append({**base, "kind": OVERHEAD, "name": run.job, **asdict(Quantities(cpu_seconds=left))})
     return rows
+
+
+def parted(whole: Quantities, parts: Sequence[PartUsage]) -> list[tuple[str | None, Quantities]]:
+    """A step by its parts, and last, without a name, what it took beside them; together they are the step.
+
+    CPU is that of each part. Memory and GPUs are held by the process, not by a part: they are shared by the parts' seconds. Parts that ran
+    side by side, or that were rounded, never add up to more than the step: they are made smaller alike.
+    """
+    if not parts:
+        return [(None, whole)]
+    cpu, seconds = sum(part.cpu_seconds for part in parts), sum(part.seconds for part in parts)
+    cpu_scale = min(1.0, whole.cpu_seconds / cpu) if cpu else 0.0
+    clock_scale = min(1.0, whole.seconds / seconds) if seconds else 0.0
+    rows: list[tuple[str | None, Quantities]] = []
+    rest = whole
+    for part in parts:
+        held = clock_scale * part.seconds
+        share = held / whole.seconds if whole.seconds else 0.0
+        used = Quantities(
+            seconds=held,
+            cpu_seconds=cpu_scale * part.cpu_seconds,
+            gigabyte_seconds=share * whole.gigabyte_seconds,
+            gpu_seconds=share * whole.gpu_seconds,
+        )
+        rows.append((part.part, used))
+        rest = replace(
+            rest,
+            seconds=max(0.0, rest.seconds - used.seconds),
+            cpu_seconds=max(0.0, rest.cpu_seconds - used.cpu_seconds),
+            gigabyte_seconds=max(0.0, rest.gigabyte_seconds - used.gigabyte_seconds),
+            gpu_seconds=max(0.0, rest.gpu_seconds - used.gpu_seconds),
+        )
+    return [*rows, (None, rest)]
 
 
 def process_rows(

@@ -19,6 +19,7 @@ from platform_assets.lake.layout import MODEL, TRAINING
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.glance import GLANCE, glance_of_names
 from platform_assets.orchestration.kubernetes.sizes import step_tags
+from platform_assets.orchestration.measured_steps import PARTS_ENTRY
 from platform_assets.orchestration.metadata import asset_key, column_schema, picture, policy
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.pipelines.track_training import TrackedModel
@@ -70,6 +71,7 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 GLANCE: glance_of_names(means, select_by, marked=winner),
                 "candidates": dg.MetadataValue.md(trained.candidates),
                 "plot": picture(trained.plot),
+                PARTS_ENTRY: dg.MetadataValue.json([part.plain() for part in trained.parts]),
                 **compared.means(winner),
                 **tracked_notes(trained.tracked),
                 **selection_notes(trained.selection),

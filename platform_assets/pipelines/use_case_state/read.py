@@ -14,6 +14,7 @@ from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.installation import Installation
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
+from platform_assets.monitoring.cost.price_sheet import OF_CLOUD, sheet_name
 from platform_assets.monitoring.use_case_page.findings import with_findings
 from platform_assets.monitoring.use_case_page.state import NotComputed, OpenAlert, UseCaseState
 from platform_assets.monitoring.use_case_page.state_of_operations import StateOfOperations
@@ -40,7 +41,7 @@ class StateSources:
         clock: what time it is for use cases.
         automation: whether schedules and sensors start by themselves.
         alertmanager: its address, where a setting names it.
-        price_sheet: name or file of the prices that costs are shown with.
+        price_sheet: name or file of the prices that costs are shown with, or `cloud`.
     """
 
     lake: Lake
@@ -49,7 +50,7 @@ class StateSources:
     clock: Clock
     automation: bool
     alertmanager: str | None = None
-    price_sheet: str = "own"
+    price_sheet: str = OF_CLOUD
 
 
 def sources_of(installation: Installation) -> StateSources:
@@ -93,9 +94,10 @@ def read_use_case_state(use_case: UseCase, read_from: StateSources, around: Arou
     catalog, serving = Catalog(use_case, read_from.lake), read_from.serving
     clock, now = read_from.clock, read_from.clock.now()
     newest = newest_event(catalog)
+    sheet = sheet_name(read_from.price_sheet, use_case.cloud)
     windows, series, absent = monitored(catalog)
     answered, missing = answered_series(catalog)
-    costs, uncounted = cost_series(catalog, read_from.price_sheet, around.machine_now or datetime.now(UTC))
+    costs, uncounted = cost_series(catalog, sheet, around.machine_now or datetime.now(UTC))
     service = service_now(use_case, serving, around.status) if use_case.is_realtime else None
     model = champion(use_case, read_from.models)
     alertmanager = alertmanager_of(Path(serving.home), read_from.alertmanager)

@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import Any
 
 from platform_assets.declaration.sections.search import Choices, Dimension, FloatRange
+from platform_assets.training.effort import Effort, EffortMeter
 from platform_assets.training.tuning.trials import (
     Evaluate,
     FinishedTrial,
@@ -72,7 +73,7 @@ class SearchRun:
         import optuna
 
         self._plan, self._evaluate, self._progress = plan, evaluate, progress
-        self._lock = threading.Lock()
+        self._lock, self._efforts = threading.Lock(), EffortMeter()
         self.stopped = False
         direction = "maximize" if plan.higher_is_better else "minimize"
         pruner = (
@@ -152,22 +153,27 @@ class SearchRun:
 
     def _judge(self, proposed: Any, trial: Trial) -> None:
         """One trial, fold by fold; recorded when it has come to an end of its own."""
-        started, values, problem = time.perf_counter(), list[float](), None
+        started, values, efforts, problem = time.perf_counter(), list[float](), list[Effort](), None
         state: State = "complete"
         try:
-            for value in self._evaluate(trial):
-                values.append(float(value))
-                proposed.report(values[-1], len(values) - 1)
-                last = len(values) == self._plan.folds
-                if not last and self.out_of_time():
-                    return
-                if not last and proposed.should_prune():
-                    state = "pruned"
-                    break
+            with self._efforts.part() as part:
+                for value in self._evaluate(trial):
+                    values.append(float(value))
+                    efforts.append(part.lap())
+                    proposed.report(values[-1], len(values) - 1)
+                    last = len(values) == self._plan.folds
+                    if not last and self.out_of_time():
+                        return
+                    if not last and proposed.should_prune():
+                        state = "pruned"
+                        break
         except TrialFailed as error:
             state, problem = "failed", str(error)
         seconds = time.perf_counter() - started
-        self.record(proposed, FinishedTrial(trial.number, trial.settings, tuple(values), state, seconds, problem))
+        done = FinishedTrial(
+            trial.number, trial.settings, tuple(values), state, seconds, problem, efforts=tuple(efforts)
+        )
+        self.record(proposed, done)
 
     def record(self, proposed: Any, done: FinishedTrial) -> None:
         """Tell Optuna, and write the trial to the storage in one transaction."""

@@ -7,12 +7,13 @@ Belongs here: the plan, the trial, the result, the engine's Protocol. Does not b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from platform_assets.declaration.sections.search import Dimension
+from platform_assets.training.effort import Effort
 
 State = Literal["complete", "pruned", "failed"]
 
@@ -119,6 +120,7 @@ class FinishedTrial:
         state: "complete" has all folds; "pruned" was stopped before; "failed" could not be judged, and `problem` says why.
         seconds: how long it took.
         problem: why it failed.
+        efforts: what each judged fold took of this process; empty where another one judged it.
     """
 
     number: int
@@ -127,6 +129,7 @@ class FinishedTrial:
     state: State
     seconds: float
     problem: str | None = None
+    efforts: tuple[Effort, ...] = field(default=(), compare=False)
 
     @property
     def mean(self) -> float:

@@ -3,13 +3,23 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from platform_assets.declaration.sections.compute import Compute
+from platform_assets.monitoring.cost.usage import PartUsage, Quantities, run_rows
+from platform_assets.orchestration.kubernetes.sizes import COMPUTE_TAG
 from platform_assets.orchestration.local_runs.launcher import CPU_SECONDS_TAG
-from platform_assets.orchestration.measured_steps import measured_in_process_executor, read_run_usage
+from platform_assets.orchestration.measured_steps import (
+    PARTS_ENTRY,
+    declared_gpus,
+    measured_in_process_executor,
+    read_run_usage,
+    with_declared_gpus,
+)
 from platform_assets.orchestration.run_origin import execute_with_origin
 
 JOB = "parking__load"
@@ -59,6 +69,34 @@ def test_steps_are_measured_one_by_one(instance: dg.DagsterInstance) -> None:
     assert usage.steps["clean/stays"].gigabyte_seconds > 0
     taken = sum(step.cpu_seconds for step in usage.steps.values())
     assert usage.overhead_cpu_seconds == pytest.approx(1.5 - taken)
+
+
+def test_parts_of_a_training_are_read_with_its_run(instance: dg.DagsterInstance) -> None:
+    began = datetime.now(UTC) - timedelta(minutes=1)
+    fold = {"part": "boosted/fold 0", "seconds": 0.05, "cpu_seconds": 0.05}
+
+    @dg.asset(key=["parking", "model", "late"])
+    def model() -> dg.MaterializeResult:
+        burn(0.05)
+        return dg.MaterializeResult(metadata={PARTS_ENTRY: dg.MetadataValue.json([fold])})
+
+    job_of_one = dg.define_asset_job("parking__train", selection=[model])
+    definitions = dg.Definitions(assets=[model], jobs=[job_of_one])
+    assert execute_with_origin(definitions, instance, "parking__train", dg.RunRequest(), {}).success
+    (usage,) = read_run_usage(instance, began)
+    assert usage.parts == {"model/late": [PartUsage(**fold)]}
+    rows = run_rows(usage)
+    assert [row["part"] for row in rows if row["name"] == "model/late"] == ["boosted/fold 0", None]
+
+
+@pytest.mark.parametrize(("seen", "expected"), [(0, 0.0), (1, 4.0), (8, 8.0)])
+def test_gpus_that_a_step_declares_are_kept_for_it_where_they_are_seen(seen: int, expected: float) -> None:
+    gpus = SimpleNamespace(count=seen, held=lambda pids: 0)
+    assert with_declared_gpus(Quantities(4.0, 1.0), 2, gpus).gpu_seconds == expected
+    assert with_declared_gpus(Quantities(4.0, 1.0), 0, gpus).gpu_seconds == 0.0
+    tags = {COMPUTE_TAG: Compute(gpus=2).model_dump_json()}
+    plan: Any = SimpleNamespace(step_dict_by_key={"model": SimpleNamespace(tags=tags)})
+    assert (declared_gpus(plan, "model"), declared_gpus(plan, "another")) == (2, 0)
 
 
 def test_a_run_of_which_nothing_is_known_is_left_out(instance: dg.DagsterInstance) -> None:

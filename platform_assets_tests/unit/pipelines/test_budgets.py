@@ -111,7 +111,7 @@ def test_prices_in_another_currency_are_refused_and_not_compared(world: World, t
         require_budget(world(per_run=5), DOLLARS, ten_days(), NOW)
     sheet = tmp_path / "dollars.yaml"
     sheet.write_text(DOLLARS.model_dump_json())
-    store = ModelStore("sqlite://", world().lake, spending=lambda: MeteredSpending(str(sheet)))
+    store = ModelStore("sqlite://", world().lake, spending=lambda cloud: MeteredSpending.of_cloud(str(sheet), cloud))
     with pytest.raises(SearchError, match=r"`budget\.per_search` is in EUR, and the price sheet in USD"):
         store.search_budget(use_case(per_search=1))
     assert store.search_budget(use_case(per_run=1)) is None

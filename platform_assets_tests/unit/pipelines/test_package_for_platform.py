@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 import yaml
 
+from platform_assets.declaration.options.base import OptionRefused
 from platform_assets.deployment.platforms import model_files
 from platform_assets.deployment.platforms.base import PackageSettings, PlatformRefused
 from platform_assets.pipelines.model_to_package import packageable
@@ -40,10 +41,10 @@ def registry(tmp_path: Path) -> OneVersion:
     return OneVersion(RegisteredVersion("parking", "3", "run", tags), folder=run)
 
 
-def packaged(registry: OneVersion, folder: Path, platform: str = "kserve") -> Any:
+def packaged(registry: OneVersion, folder: Path, platform: str = "kserve", licence: str | None = None) -> Any:
     models: Any = SimpleNamespace(registry=lambda: registry)
     settings = ServingSettings(feast={}, log_folder=folder)
-    return package_for_platform(use_case(), models, folder.parent, settings, platform, PLACE, folder)
+    return package_for_platform(use_case(), models, folder.parent, settings, platform, PLACE, folder, licence)
 
 
 def test_a_package_is_files_manifests_and_notes(registry: OneVersion, tmp_path: Path) -> None:
@@ -77,6 +78,19 @@ def test_without_a_champion_there_is_nothing_to_package(registry: OneVersion, tm
     registry.champion = False
     with pytest.raises(PlatformRefused, match="parking: there is no champion"):
         packaged(registry, tmp_path / "out")
+
+
+def test_a_platform_that_is_typed_is_asked_for_its_licence_as_a_declared_one_is(
+    registry: OneVersion, tmp_path: Path
+) -> None:
+    for licence in (None, "  "):
+        with pytest.raises(OptionRefused, match=r"seldon is refused since 2024-01-22: .*Business Source.*--licence"):
+            packaged(registry, tmp_path / "out", "seldon", licence)
+    assert not (tmp_path / "out").exists()
+    packaged(registry, tmp_path / "out", "seldon", "contract 17")
+    assert "- Used by this licence, which nobody here checked: contract 17." in (tmp_path / "out/NOTES.md").read_text()
+    with pytest.raises(OptionRefused, match="torchserve is refused since 2026-11-30"):
+        packaged(registry, tmp_path / "ended", "torchserve")
 
 
 def test_a_secret_is_its_owners_alone(registry: OneVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

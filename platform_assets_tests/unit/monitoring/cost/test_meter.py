@@ -1,9 +1,15 @@
 """A meter's laps add up to the process."""
 
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Collection
+from types import SimpleNamespace
 
+import pytest
+
+from platform_assets.monitoring.cost.gpus import gpus_here
 from platform_assets.monitoring.cost.meter import Meter
 
 
@@ -24,6 +30,54 @@ def test_laps_are_the_work_between_them() -> None:
     assert second.cpu_seconds < 0.05
     assert third.cpu_seconds >= 0.1
     assert third.gigabyte_seconds > 0
+
+
+class SimulatedGpus:
+    """Two GPUs, of which this process works on one once it says so."""
+
+    count = 2
+
+    def __init__(self) -> None:
+        self.works = False
+
+    def held(self, pids: Collection[int]) -> int:
+        assert os.getpid() in pids
+        return int(self.works)
+
+
+def test_a_gpu_counts_while_it_is_held() -> None:
+    gpus = SimulatedGpus()
+    with Meter(gpus) as meter:
+        assert meter.lap().gpu_seconds == 0.0
+        gpus.works = True
+        time.sleep(0.02)
+        held = meter.lap()
+    assert held.gpu_seconds == pytest.approx(held.seconds, abs=0.005)
+
+
+def test_what_nvml_says_and_what_is_there_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failed(Exception):
+        pass
+
+    on = {0: [os.getpid(), 1], 1: [2]}
+    simulated_nvml = SimpleNamespace(
+        NVMLError=Failed,
+        nvmlInit=lambda: None,
+        nvmlDeviceGetCount=lambda: 2,
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetComputeRunningProcesses=lambda index: [SimpleNamespace(pid=pid) for pid in on[index]],
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", simulated_nvml)
+    gpus = gpus_here()
+    assert (gpus.count, gpus.held({os.getpid()}), gpus.held({1, 2}), gpus.held({3})) == (2, 1, 2, 0)
+
+    def without_driver() -> None:
+        raise Failed
+
+    monkeypatch.setattr(simulated_nvml, "nvmlInit", without_driver)
+    assert gpus_here().count == 0
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert gpus_here().count == 0, "nothing is guessed without the library"
 
 
 def test_a_child_that_ended_counts() -> None:

@@ -1,5 +1,6 @@
 """Quantities become rows: each piece of work once, and nothing of a process twice."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -9,10 +10,12 @@ from platform_assets.lake.schemas import USAGE_SCHEMA
 from platform_assets.monitoring.cost.usage import (
     OVERHEAD,
     SERVICE,
+    PartUsage,
     ProcessReading,
     Quantities,
     RunUsage,
     kind_of_layer,
+    parted,
     process_rows,
     run_rows,
     storage_rows,
@@ -41,6 +44,27 @@ def test_a_run_whose_process_says_less_than_its_steps_has_no_negative_rest() -> 
 def test_a_killed_run_counts_by_its_process_alone() -> None:
     (row,) = run_rows(RunUsage("r1", "fraud", "train", "", NOW, {}, cpu_seconds=40.0))
     assert (row["kind"], row["cpu_seconds"]) == (OVERHEAD, 40.0)
+
+
+def test_parts_of_a_training_and_the_rest_are_the_training() -> None:
+    step = Quantities(10.0, 8.0, 5.0, 2.0, 70, 30)
+    parts = [PartUsage("boosted/trial 0/fold 0", 2.0, 3.0), PartUsage("boosted/fold 0", 4.0, 4.0)]
+    rows = run_rows(RunUsage("r1", "fraud", "train", "", NOW, {"model/scores": step}, parts={"model/scores": parts}))
+    assert [row["part"] for row in rows] == ["boosted/trial 0/fold 0", "boosted/fold 0", None]
+    assert [row["cpu_seconds"] for row in rows] == pytest.approx([3.0, 4.0, 1.0])
+    assert rows[0]["gigabyte_seconds"] == pytest.approx(1.0), (
+        "memory is held by the process: by the seconds of the part"
+    )
+    for name, whole in asdict(step).items():
+        assert sum(row[name] for row in rows) == pytest.approx(whole), name
+    assert {row["kind"] for row in rows} == {"training"}
+
+
+def test_parts_that_say_more_than_the_step_are_made_smaller_alike() -> None:
+    parts = [PartUsage("a/fold 0", 6.0, 3.0), PartUsage("a/fold 1", 6.0, 9.0)]
+    first, second, rest = [used for _, used in parted(Quantities(6.0, 6.0, 3.0), parts)]
+    assert (first.cpu_seconds, second.cpu_seconds, rest.cpu_seconds) == pytest.approx((1.5, 4.5, 0.0))
+    assert first.gigabyte_seconds + second.gigabyte_seconds == pytest.approx(3.0)
 
 
 def test_a_process_is_charged_for_what_it_did_since_the_last_look() -> None:
