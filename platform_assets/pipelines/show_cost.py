@@ -52,6 +52,7 @@ class CostOfDays:
         kinds: by kind, in the order of the journey.
         by_day: `event_day`, `kind`, `money`.
         money: of all.
+        gpu_seconds: for which GPUs were held; 0 where none was seen.
         service: what answering costs; None while nothing was counted.
     """
 
@@ -60,6 +61,7 @@ class CostOfDays:
     kinds: tuple[CostOfKind, ...]
     by_day: pl.DataFrame
     money: float
+    gpu_seconds: float
     service: ServiceCost | None
 
 
@@ -87,7 +89,8 @@ def cost_of_days(catalog: Catalog, sheet: PriceSheet, now: datetime, days: int =
     use_case = catalog.use_case
     processes = use_case.serving.processes if use_case.is_realtime else 1
     service = service_cost(usage, sheet, processes, _scored_in_batch(usage, catalog))
-    return CostOfDays(use_case.name, since, kinds, by_day, sum(one.money for one in kinds), service)
+    gpu_seconds = float(usage["gpu_seconds"].sum())
+    return CostOfDays(use_case.name, since, kinds, by_day, sum(one.money for one in kinds), gpu_seconds, service)
 
 
 def _scored_in_batch(usage: pl.DataFrame, catalog: Catalog) -> Mapping[str, int]:

@@ -139,6 +139,14 @@ def test_what_the_run_took_is_recorded_and_priced(lived_in: LivedIn) -> None:
     )
     assert all(kinds[name]["cpu_seconds"] > 0 for name in ("data", "features", "training", "service"))
     assert costs["service"]["requests"] > 1000
+    training = json.loads(lived_in.run("cost", "training", "card_fraud", "--json")[1])["training"]
+    parts = {(one["candidate"], one["what"]): one for one in training["parts"]}
+    assert sum(one["money"] for one in training["parts"]) == pytest.approx(training["money"])
+    assert sum(one["cpu_seconds"] for one in training["parts"]) == pytest.approx(training["cpu_seconds"])
+    folds = [one for (_, what), one in parts.items() if what == "folds"]
+    assert len(folds) >= 2
+    assert all(one["folds"] >= 1 and one["cpu_seconds"] > 0 for one in folds)
+    assert [what for _, what in parts][-1] == "beside them"
     planned = json.loads(lived_in.run("cost", "plan", "card_fraud", "watch", "--json")[1])
     assert planned["plan"]["runs"] >= 1
     assert planned["plan"]["cpu_seconds"] > 0

@@ -77,7 +77,9 @@ def _run_use_cases(installation: Installation, name: str | None, *, beyond_budge
         ServiceNotAnswering: a service does not answer rightly at the end; the screens of all use cases were printed.
     """
     started = monotonic()
-    PriceSheet.named(sheet_name(installation.settings.price_sheet, ""))  # used at the end: a misspelt one would cost the run
+    PriceSheet.named(
+        sheet_name(installation.settings.price_sheet, "")
+    )  # used at the end: a misspelt one would cost the run
     jobs, chosen = loaded(installation, name)
     wrong = []
     for declared in chosen:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from platform_assets.cli import app
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.installation import Installation
-from platform_assets.monitoring.cost.usage import Quantities, RunUsage, run_rows, usage_frame
+from platform_assets.monitoring.cost.usage import PartUsage, Quantities, RunUsage, run_rows, usage_frame
 
 
 @pytest.fixture
@@ -59,6 +59,62 @@ def test_a_plan_says_what_it_stands_on(home: Path) -> None:
     missing = CliRunner().invoke(app, ["cost", "plan", "card_fraud", "train"])
     assert missing.exit_code == 1
     assert "recorded are load" in missing.output
+
+
+def test_a_training_is_its_trials_and_folds(home: Path) -> None:
+    missing = CliRunner().invoke(app, ["cost", "training", "card_fraud"])
+    assert missing.exit_code == 1
+    assert "no training of card_fraud is recorded" in missing.output
+    parts = [
+        PartUsage("boosted/trial 0/fold 0", 1.0, 1.0),
+        PartUsage("boosted/trial 0/fold 1", 1.0, 2.0),
+        PartUsage("boosted/fold 0", 2.0, 3.0),
+        PartUsage("boosted/fitted again", 1.0, 1.5),
+    ]
+    steps = {"model/classifier": Quantities(10.0, 8.0, 2.0), "model/evaluation": Quantities(1.0, 1.0)}
+    run = RunUsage(
+        "r1", "card_fraud", "train", "2018-07-01", datetime.now(UTC), steps, None, {"model/classifier": parts}
+    )
+    Installation.from_environment().catalog(declared_use_cases("card_fraud")[0].use_case).usage.append(
+        usage_frame(run_rows(run))
+    )
+    shown = CliRunner().invoke(app, ["cost", "training", "card_fraud"])
+    assert shown.exit_code == 0, shown.output
+    found = json.loads(CliRunner().invoke(app, ["cost", "training", "card_fraud", "--json"]).output)["training"]
+    of = {(one["candidate"], one["what"]): one for one in found["parts"]}
+    assert {key: (one["folds"], one["cpu_seconds"]) for key, one in of.items()} == {
+        ("boosted", "trial 0"): (2, 3.0),
+        ("boosted", "folds"): (1, 3.0),
+        ("boosted", "fitted again"): (1, 1.5),
+        ("", "beside them"): (0, 0.5),
+    }
+    assert sum(one["money"] for one in found["parts"]) == pytest.approx(found["money"])
+    assert (found["cpu_seconds"], len(found["each"])) == (8.0, 4)
+    assert found["other_steps"] > 0
+
+
+def test_an_answer_of_a_cluster_is_recorded(home: Path) -> None:
+    pod = {
+        "properties": {"namespace": "n", "pod": "p", "labels": {"platform_assets_use_case": "card_fraud"}},
+        **{"start": "2026-12-01T00:00:00Z", "end": "2026-12-01T01:00:00Z", "minutes": 60},
+        **{"cpuCoreUsageAverage": 1, "cpuCoreRequestAverage": 2, "ramByteUsageAverage": 1, "ramByteRequestAverage": 1},
+    }
+    (home / "answer.json").write_text(json.dumps({"data": [{"p": pod}]}))
+    shown = CliRunner().invoke(app, ["cost", "cluster", "card_fraud", str(home / "answer.json")])
+    assert shown.exit_code == 0, shown.output
+    assert "1 of 1 pods are recorded" in shown.output
+    assert "3,600 core-seconds, 7,200 of them reserved" in " ".join(shown.output.split())
+    odd = CliRunner().invoke(app, ["cost", "cluster", "card_fraud", str(home / "answer.json"), "--source", "nobody"])
+    assert odd.exit_code == 2
+
+
+def test_prices_are_those_of_the_sheet_that_is_named(home: Path) -> None:
+    record(3600.0)
+    shown = CliRunner().invoke(app, ["cost", "show", "card_fraud", "--sheet", "aws"])
+    assert shown.exit_code == 0, shown.output
+    assert "0.0394 USD" in shown.output
+    assert "No GPU was seen" in shown.output
+    assert "Prices: aws as of 2026-01-01" in " ".join(shown.output.split())
 
 
 def test_advice_of_a_use_case_without_any(home: Path) -> None:
