@@ -29,7 +29,7 @@ from platform_assets.registry.pins import versions_behind
 from platform_assets.registry.tracking import TRACKING_TAG, TrackedDataset, Tracker
 from platform_assets.registry.training_run import CLASS_ROWS_TAG, MODEL_DIGEST_TAG, write_model_run
 from platform_assets.tasks.registry import leaves_out_known_groups, metrics_of
-from platform_assets.training.compare import Comparison, refit
+from platform_assets.training.compare import Candidate, Comparison, refit
 from platform_assets.training.dataset import Dataset, read_dataset
 from platform_assets.training.effort import EffortMeter, PartOfTraining
 from platform_assets.training.fit import declared_imputation
@@ -99,9 +99,7 @@ def train(
     selection = select_model(use_case, dataset, as_of, log, storage, models.placement, budget)
     comparison, winner = selection.comparison, selection.winner
     days = refit_days(as_of, use_case.label_delay_days, use_case.training.splits.train_days)
-    with EffortMeter().part() as fitting:
-        predictor = refit(dataset, days, winner, use_case.training.seed, declared_imputation(use_case.training))
-        again = PartOfTraining(f"{winner.name}/fitted again", fitting.lap())
+    predictor, again = _fitted_again(use_case, dataset, days, winner)
     versions = versions_behind(table, as_of)
     beside = {} if use_case.tracking == REGISTRY_TRACKER else {TRACKING_TAG: use_case.tracking}
     tags = {**version_tags(use_case, as_of, winner.name, predictor, days, versions), **origin, **beside}
@@ -127,6 +125,15 @@ def train(
         plot=plot_candidates(comparison, use_case.training.select_by),
         parts=(*measured_parts(selection), again),
     )
+
+
+def _fitted_again(
+    use_case: UseCase, dataset: Dataset, days: tuple[date, date], winner: Candidate
+) -> tuple[Predictor, PartOfTraining]:
+    """The winner on the latest days, and what fitting it took."""
+    with EffortMeter().part() as fitting:
+        predictor = refit(dataset, days, winner, use_case.training.seed, declared_imputation(use_case.training))
+        return predictor, PartOfTraining(f"{winner.name}/fitted again", fitting.lap())
 
 
 def training_dataset(
