@@ -161,7 +161,7 @@ def _declared_otherwise(folder: Path) -> Path:
     for name in COPIED:
         place = ROOT / name
         if place.is_dir():
-            shutil.copytree(place, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(place, folder / name)
         else:
             shutil.copy2(place, folder / name)
     declaration = folder / "platform_assets" / "defs" / USE_CASE / "defs.yaml"
