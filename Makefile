@@ -97,7 +97,7 @@ status: $(RUN_STAMP) ## What runs, and what was promoted
 	@$(BIN)/platform-assets status
 
 test: setup ## All tests but those that need a Kubernetes API, Terraform, the CI runners, other orchestrators, the built site or a browser
-	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m "not kubernetes and not daemon and not terraform and not runners and not site and not browser and not orchestrators"
+	@$(BIN)/pytest -q -n 3 --dist loadfile --durations=15 -m "not kubernetes and not daemon and not terraform and not runners and not site and not browser and not orchestrators"
 
 daemon-test: setup ## Days under Dagster's real daemon with accidents, against days that nobody disturbed
 	@$(BIN)/pytest -q --durations=5 -m daemon platform_assets_tests/pipeline/test_under_the_daemon.py
