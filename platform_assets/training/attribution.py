@@ -40,13 +40,13 @@ def attribute(predictor: Predictor, row: Vector, output: int, background: Matrix
     return _sampled(predictor, filled, output, predictor.imputation.filled(known))
 
 
-def believe_compiled(fitted: object) -> None:
-    """Let a model, and the models that it is made of, answer by compiled trees alone: what it answers is held against what was logged."""
-    if hasattr(fitted, "believe_compiled"):
-        fitted.believe_compiled()
+def answer_a_few(fitted: object) -> None:
+    """Let a model, and the models that it is made of, answer with as little loaded as can be: what it answers is held against the log."""
+    if hasattr(fitted, "answer_a_few"):
+        fitted.answer_a_few()
     for member in (getattr(fitted, "member", None), *getattr(fitted, "members", ())):
         if member is not None:
-            believe_compiled(member.fitted)
+            answer_a_few(member.fitted)
 
 
 def _inner_output(predictor: Predictor, output: int) -> int | None:

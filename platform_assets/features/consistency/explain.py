@@ -23,12 +23,11 @@ from platform_assets.declaration.sections.features import FeatureView, Window
 from platform_assets.declaration.time_zones import day_of
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.aggregation.event_values import event_value
-from platform_assets.features.aggregation.kernel import compute_windows
+from platform_assets.features.consistency.few_windows import windows_of_each
 from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.entity_state import EntityEvents, StateEvent, StateLayout, event_rows, state_layout
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.event_frames import event_order, microseconds, midnight
-from platform_assets.features.online.request_windows import window_values
 
 Verdict = Literal["counts", "too old", "delayed", "later", "own event left out", "filtered", "missing"]
 VERDICTS: dict[Verdict, str] = {
@@ -156,15 +155,18 @@ def values_at(
     if own is None:
         windows = plan.windows.copy()
         windows[:, 4] = 0
+        plan = replace(plan, windows=windows)
         nothing = StateEvent(microseconds(at), tuple(None for _ in layout.key_columns), (np.nan,) * len(plan.values))
         position = int(np.searchsorted(events.times, nothing.time, side="right"))
         times = np.insert(events.times, position, nothing.time)
         values = np.insert(events.values, position, np.nan, axis=1)
-        starts = np.array([0, times.shape[0]], dtype=np.int64)
-        without_own = replace(plan, windows=windows)
-        computed = compute_windows(without_own, times, starts, values, nothing.time, nothing.time)[:, position]
     else:
-        computed = window_values(layout, events, own)
+        recorded = events.find(own)
+        others = events if recorded is None else events.without(recorded)
+        held, position = others.add(own)
+        times, values = held.times, held.values
+    starts = np.array([0, len(times)], dtype=np.int64)
+    computed = windows_of_each(plan, times, starts, values, np.array([position], dtype=np.int64))[:, 0]
     return {name: None if np.isnan(value) else float(value) for name, value in zip(plan.names, computed, strict=True)}
 
 

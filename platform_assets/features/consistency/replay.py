@@ -6,7 +6,7 @@ Belongs here: features over rows that became known one by one. Does not belong h
 
 A feature table holds what is known today. A row that came late, or a corrected label, changes it after predictions were made, and
 they are not wrong for that. So a request is replayed: its windows hold the events that the lake held at its moment, the requests
-that were answered before it, and itself as it came in. The same kernel computes them, so that the values agree to the bit.
+that were answered before it, and itself as it came in. The same operations compute them, so that the values agree to the bit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration.use_case import UseCase
-from platform_assets.features.aggregation.kernel import MICROSECONDS_PER_DAY, compute_windows
+from platform_assets.features.aggregation.kernel import MICROSECONDS_PER_DAY
+from platform_assets.features.consistency.few_windows import windows_of_each
 from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.entity_state import EVENT_TIMES, StateLayout, event_rows, state_layout
 from platform_assets.features.event_frames import require_columns
@@ -107,15 +108,9 @@ def _window_features(
     values = np.empty((len(layout.value_fields), rows.height))
     for index, name in enumerate(layout.value_fields):
         values[index] = rows[name].to_numpy()
-    out = compute_windows(
-        layout.plan,
-        times=times,
-        starts=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        values=values,
-        first_time=int(times.min()),
-        last_time=int(times.max()),
-    )
-    answers = out[:, rows[_OWN].to_numpy()]
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    asking = np.flatnonzero(rows[_OWN].to_numpy())
+    answers = windows_of_each(layout.plan, times, starts, values, asking)
     answers[:, late.to_numpy()] = (
         np.nan
     )  # the service's history has been cut behind them: it reports that, and the values are missing

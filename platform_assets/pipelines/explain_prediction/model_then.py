@@ -21,7 +21,7 @@ from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.training_run import registered_run
 from platform_assets.training import artifact
-from platform_assets.training.attribution import believe_compiled
+from platform_assets.training.attribution import answer_a_few
 from platform_assets.training.learners.base import Matrix
 from platform_assets.training.predictor import Predictor
 from serving.release import MODEL_FOLDER, feature_row, read_release
@@ -81,7 +81,7 @@ def _kept(
         release = read_release(bento.code_folder / "release")
         predictor = artifact.load(release.folder / MODEL_FOLDER)
         if believed:
-            believe_compiled(predictor.fitted)
+            answer_a_few(predictor.fitted)
         rows = [feature_row(one.features, predictor.features) for one in release.info.self_test]
         return AnsweringModel(
             release.use_case,

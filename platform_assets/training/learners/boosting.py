@@ -71,9 +71,10 @@ class BoostedModel:
     def _compiled(self) -> CompiledTrees | None:
         return compiled_document(self.document()) if self._content else compiled_booster(self.booster)
 
-    def believe_compiled(self) -> None:
-        """Answer few rows without xgboost, and without having asked it: for who holds the answers against others himself."""
-        self._few_rows.believe()
+    def answer_a_few(self) -> None:
+        """Answer few rows without xgboost and without compiled loops, neither of which is worth its loading: for who holds the answers
+        against others himself."""
+        self._few_rows.believe(compiled_document(self.document(), compiled=False))
 
     def predict(self, X: Matrix) -> Vector:
         """Probability of the positive class or of each class, or the value."""

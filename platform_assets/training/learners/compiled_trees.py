@@ -1,7 +1,7 @@
 """A few rows through the trees of a booster or a forest, faster than their library and equal to it to the bit.
 
 Belongs here: the trees as arrays for the compiled loops, and holding their answers against the library's before they are used. Does not
-belong here: the loops (`tree_loops.py`), reading trees out of a library's model (`trees.py`).
+belong here: the loops (`tree_loops.py`), the same without compiling (`tree_steps.py`), reading trees out of a library's model (`trees.py`).
 
 Libraries are made for many rows: of what one row costs them, the trees are a fiftieth. Before the compiled trees answer anything they and
 the library are asked for the same rows, which lie on, just below and just above the model's own splits, where a difference in rounding
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from platform_assets.training.learners.base import Matrix, Vector
+from platform_assets.training.learners.tree_steps import BOOSTER_NODE, FOREST_NODE, LOGISTIC, SOFTMAX, VALUE
 from platform_assets.training.learners.trees import Tree, booster_document, booster_trees
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ PROBES = 64
 _BEYOND_SINGLE = 1e39
 
 Predict = Callable[[Matrix], Vector]
+_LINKS: Mapping[str, int] = {"binary:logistic": LOGISTIC, "multi:softprob": SOFTMAX, "reg:squarederror": VALUE}
 
 
 class FewRows:
@@ -54,9 +56,9 @@ class FewRows:
             self._trees, self._known = self._checked(), True
         return self._library(X) if self._trees is None else self._trees.predict(X)
 
-    def believe(self) -> None:
-        """Answer with the compiled trees alone: for who holds the answers against others himself."""
-        self._trees, self._known = self._make(), True
+    def believe(self, trees: CompiledTrees | None) -> None:
+        """Answer with these trees, or without any by the library: for who holds the answers against others himself."""
+        self._trees, self._known = trees, True
 
     def _checked(self) -> CompiledTrees | None:
         try:
@@ -127,18 +129,20 @@ def compiled_booster(booster: Any) -> CompiledTrees | None:
     return compiled_document(booster_document(booster))
 
 
-def compiled_document(document: Mapping[str, Any]) -> CompiledTrees | None:
-    """The same of a model as xgboost's JSON says it."""
+def compiled_document(document: Mapping[str, Any], *, compiled: bool = True) -> CompiledTrees | None:
+    """The same of a model as xgboost's JSON says it; not `compiled`, numpy goes through its trees, which takes longer and loads nothing."""
     learner = document["learner"]
     gradient = learner["gradient_booster"]
-    links = {"binary:logistic": 1, "multi:softprob": 2, "reg:squarederror": 0}
     objective, model = learner["objective"]["name"], gradient.get("model", {})
-    if gradient.get("name") != "gbtree" or objective not in links or not model.get("trees"):
+    if gradient.get("name") != "gbtree" or objective not in _LINKS or not model.get("trees"):
         return None
     if any(any(tree["split_type"]) for tree in model["trees"]) or learner["learner_model_param"]["num_target"] != "1":
         return None
 
-    from platform_assets.training.learners.tree_loops import BOOSTER_NODE, LOGISTIC, log_odds, walk_booster
+    if compiled:
+        from platform_assets.training.learners.tree_loops import log_odds, walk_booster
+    else:
+        from platform_assets.training.learners.tree_steps import log_odds, walk_booster
 
     trees = booster_trees(dict(document))
     order, roots = _side_by_side(trees)
@@ -146,7 +150,7 @@ def compiled_document(document: Mapping[str, Any]) -> CompiledTrees | None:
     missing = np.concatenate([np.array(tree["default_left"]) for tree in model["trees"]])
     nodes["missing_left"] = missing[np.concatenate([own + root for own, root in zip(order, roots, strict=True)])]
     table = np.column_stack((roots, model["tree_info"])).astype(np.int32)
-    width, link = max(1, int(learner["learner_model_param"]["num_class"])), links[objective]
+    width, link = max(1, int(learner["learner_model_param"]["num_class"])), _LINKS[objective]
     guess = np.atleast_1d(np.array(json.loads(learner["learner_model_param"]["base_score"]), dtype=np.float32))
     if link == LOGISTIC:
         guess = np.array([log_odds(value) for value in guess], dtype=np.float32)
@@ -162,7 +166,7 @@ def compiled_document(document: Mapping[str, Any]) -> CompiledTrees | None:
 
 def compiled_forest(estimator: Any) -> CompiledTrees | None:
     """The trees of a scikit-learn forest."""
-    from platform_assets.training.learners.tree_loops import FOREST_NODE, walk_forest
+    from platform_assets.training.learners.tree_loops import walk_forest
 
     grown = [one.tree_ for one in estimator.estimators_]
     trees = [Tree(one.children_left, one.children_right, one.feature, one.threshold, one.threshold) for one in grown]

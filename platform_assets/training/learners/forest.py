@@ -36,6 +36,10 @@ class ForestModel:
         estimator.n_jobs = 1
         self._few_rows = FewRows(lambda: compiled_forest(estimator), self._by_library, "scikit-learn")
 
+    def answer_a_few(self) -> None:
+        """Answer few rows by scikit-learn, which is loaded anyway, without compiled loops, which are not worth their loading."""
+        self._few_rows.believe(None)
+
     def predict(self, X: Matrix) -> Vector:
         """Mean over the trees: probability of the positive class or of each class, or the value."""
         return self._few_rows.predict(X)

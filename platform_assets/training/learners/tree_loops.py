@@ -1,7 +1,7 @@
 """Decision trees walked by machine code.
 
 Belongs here: what numba compiles, and nothing else. Does not belong here: making the arrays, and holding the result against the library's
-(`compiled_trees.py`). Imports numba: import this module inside functions only.
+(`compiled_trees.py`), nodes (`tree_steps.py`). Imports numba: import this module inside functions only.
 
 A tree's nodes lie one after the other and both children of a node side by side, so that a node is sixteen bytes and names its left child
 only; a leaf names none. Comparisons and sums have the libraries' own types and order: scikit-learn compares single values with double
@@ -12,20 +12,20 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba import from_dtype, types
 
 from platform_assets.features.aggregation.numba_functions import compiled, read_only, read_only_table
-
-BOOSTER_NODE = np.dtype([("split", "f4"), ("feature", "i4"), ("left", "i4"), ("missing_left", "i4")])
-"""`split` is a leaf's value where there is no child."""
-FOREST_NODE = np.dtype([("split", "f8"), ("feature", "i4"), ("left", "i4")])
-VALUE, LOGISTIC, SOFTMAX = 0, 1, 2
-"""What becomes of a sum: itself, or a probability."""
+from platform_assets.training.learners.tree_steps import (
+    BOOSTER_NODE,
+    FOREST_NODE,
+    LARGEST_EXPONENT,
+    LEAST,
+    LOGISTIC,
+    SOFTMAX,
+)
 
 _ROWS, _PLACES, _RESULT = read_only_table(types.float64), read_only(types.int32), types.Array(types.float64, 2, "C")
 _SINGLE = types.float32
-_LARGEST_EXPONENT, _LEAST = np.float32(88.7), np.float32(1e-16)
 
 
 @compiled(
@@ -55,8 +55,8 @@ def walk_booster(X, nodes, trees, first_guess, link, out):  # type: ignore[no-un
                 left = nodes[node].left
             sums[trees[tree, 1]] = _SINGLE(sums[trees[tree, 1]] + nodes[node].split)
         if link == LOGISTIC:
-            exponent = min(_SINGLE(-sums[0]), _LARGEST_EXPONENT)
-            out[row, 0] = _SINGLE(1.0) / (_SINGLE(_SINGLE(math.exp(exponent)) + _SINGLE(1.0)) + _LEAST)
+            exponent = min(_SINGLE(-sums[0]), LARGEST_EXPONENT)
+            out[row, 0] = _SINGLE(1.0) / (_SINGLE(_SINGLE(math.exp(exponent)) + _SINGLE(1.0)) + LEAST)
         elif link == SOFTMAX:
             most = sums[0]
             for column in range(1, width):

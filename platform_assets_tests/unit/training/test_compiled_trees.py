@@ -13,7 +13,13 @@ from platform_assets.training.learners import compiled_trees, make_learner
 from platform_assets.training.learners.base import Matrix, Objective, Vector
 from platform_assets.training.learners.booster_file import BoosterFileError, read_booster_file
 from platform_assets.training.learners.boosting import BoostedModel
-from platform_assets.training.learners.compiled_trees import FEW_ROWS, FewRows, compiled_booster, compiled_forest
+from platform_assets.training.learners.compiled_trees import (
+    FEW_ROWS,
+    FewRows,
+    compiled_booster,
+    compiled_document,
+    compiled_forest,
+)
 from platform_assets.training.learners.trees import booster_document, booster_trees
 
 ROWS, INPUTS = 4_000, 8
@@ -75,6 +81,9 @@ def test_a_first_guess_and_trees_without_a_split_count_as_in_the_library() -> No
         model, X = BoostedModel(booster), edges(rows())
         assert np.array_equal(in_few(model, X), model.predict(X)), parameters
         assert model._few_rows._trees is not None
+        stepped = compiled_document(booster_document(booster), compiled=False)
+        assert stepped is not None
+        assert np.array_equal(stepped.predict(X), model.predict(X)), parameters
 
 
 def test_models_that_are_not_known_here_stay_with_their_library(caplog: pytest.LogCaptureFixture) -> None:
@@ -140,8 +149,9 @@ def test_a_booster_is_read_from_its_file_without_its_library(objective: str, tmp
             np.array_equal(getattr(one, name), getattr(other, name)) for name in ("left", "right", "feature", "split")
         )
     believed = BoostedModel(content=content)
-    believed.believe_compiled()
-    assert np.array_equal(believed.predict(X[:20]), made.predict(X[:20]))
+    believed.answer_a_few()
+    few = edges(X)[: 20 * FEW_ROWS]
+    assert np.array_equal(in_few(believed, few), made.predict(few))
     assert believed._booster is None, "the library was not asked"
     with pytest.raises(BoosterFileError, match="no xgboost model"):
         read_booster_file(content[:-7])

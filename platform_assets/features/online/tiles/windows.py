@@ -6,7 +6,9 @@ Belongs here: where each window begins and ends among an entity's events, and it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -17,10 +19,19 @@ from platform_assets.declaration.time_zones import (
     latest_by_the_calendar,
 )
 from platform_assets.features.aggregation.kernel import Float64Array, WindowPlan, features_of
-from platform_assets.features.aggregation.summaries import Rows, SummaryLayout
+from platform_assets.features.aggregation.summaries import Codes, Rows, SummaryLayout
 from platform_assets.features.entity_state import StateEvent
 from platform_assets.features.online.tiles.places import Bound
-from platform_assets.features.online.tiles.tree import EventTree
+
+
+class EventRuns(Protocol):
+    """An entity's events, as windows read them: a tree of pages in a store, or arrays."""
+
+    def fetch(self, bounds: Sequence[Bound]) -> None:
+        """Read what bounds lie in, all at once."""
+
+    def runs(self, low: Bound, high: Bound, rows: Rows) -> tuple[Float64Array, list[Codes]]:
+        """Summaries of runs that follow one another between two bounds, enough for some operations of the plan."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +68,7 @@ class TreeWindows:
             for (length, delay, own, by_day, _), rows in groups.items()
         ]
 
-    def values(self, tree: EventTree, own: StateEvent) -> Float64Array:
+    def values(self, tree: EventRuns, own: StateEvent) -> Float64Array:
         """Window features of an event, which counts once whether the tree holds it or not.
 
         Args:
