@@ -17,30 +17,51 @@ if TYPE_CHECKING:
 
 
 def explain(
-    request_id: Annotated[str, typer.Argument(help="Id of the request, as the answer said it or as the log has it.")],
+    request_id: Annotated[
+        list[str], typer.Argument(help="Id of a request, as the answer said it or as the log has it; or several.")
+    ],
     use_case: Annotated[str | None, typer.Option(help="Name of the use case; all are searched when left out.")] = None,
     day: Annotated[
         str | None, typer.Option(help="Day of the event, YYYY-MM-DD; finds it faster in a long log.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help='Print everything as JSON, `"format": 1`.')] = False,
-    html: Annotated[Path | None, typer.Option(help="Write a page for people to this file.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help='Print everything as JSON, `"format": 1`; of several requests a line each.')
+    ] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page for people to this file; of one request.")] = None,
 ) -> None:
-    """Compute one prediction again from what was known, and say what made it; exit code 1 where it is not the same to the bit."""
+    """Compute predictions again from what was known, and say what made them; exit code 1 where one is not the same to the bit."""
     from platform_assets.cli.console import fail_readably
     from platform_assets.installation import Installation
+    from platform_assets.pipelines.explain_prediction.errors import NotExplained
 
+    if html is not None and len(request_id) > 1:
+        raise typer.BadParameter("a page is of one request: name one, or leave --html out", param_hint="--html")
+    unproven: list[str] = []
     with fail_readably():
         on = None if day is None else date.fromisoformat(day)
-        explained = explained_request(Installation.from_environment(), request_id, use_case, on)
-        if html is not None:
-            _write_page(explained, html)
-        if as_json:
-            import json
+        installation = Installation.from_environment()
+        for request in request_id:
+            try:
+                explained = explained_request(installation, request, use_case, on)
+            except NotExplained as error:
+                if len(request_id) == 1:
+                    raise
+                _say_refused(request, error)
+                unproven.append(request)
+                continue
+            if html is not None:
+                _write_page(explained, html)
+            if as_json:
+                import json
 
-            typer.echo(json.dumps(explained.document(), indent=1, default=_plain))
-        else:
-            _show(explained, html)
-    if not explained.is_proven:
+                indent = 1 if len(request_id) == 1 else None
+                typer.echo(json.dumps(explained.document(), indent=indent, default=_plain))
+            else:
+                _show(explained, html)
+            unproven += [] if explained.is_proven else [request]
+    if len(request_id) > 1 and not as_json:
+        _say_how_many(request_id, unproven)
+    if unproven:
         raise typer.Exit(1)
 
 
@@ -79,6 +100,25 @@ def _write_page(explained: PredictionExplanation, path: Path) -> None:
     path.write_text(
         explanation_page(explained.document(), datetime.now(UTC).isoformat(timespec="seconds")), encoding="utf-8"
     )
+
+
+def _say_refused(request: str, error: Exception) -> None:
+    from rich.markup import escape
+
+    from platform_assets.cli.console import errors
+
+    errors.print(f"[red]{escape(request)}[/]: {escape(str(error))}")
+
+
+def _say_how_many(requests: list[str], unproven: list[str]) -> None:
+    from rich.markup import escape
+
+    from platform_assets.cli.console import console
+
+    proven = len(requests) - len(unproven)
+    console.print(f"{proven} of {len(requests)} requests are equal to the bit, both ways")
+    if unproven:
+        console.print(f"  [red]not proven: {escape(', '.join(unproven))}[/]")
 
 
 def _show(explained: PredictionExplanation, page: Path | None) -> None:

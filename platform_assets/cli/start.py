@@ -5,6 +5,7 @@ Belongs here: what is the same for all commands. Does not belong here: any comma
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -29,6 +30,11 @@ PANELS: Mapping[str, tuple[str, ...]] = {
 """The commands of the help, by what somebody wants; one that stands nowhere is shown below them."""
 
 
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
+"""Hardly anything that a command makes at its start, modules most of all, is ever garbage: looking for it as often as Python does by itself
+is a tenth of a short command."""
+
+
 class Commands(typer.Typer):
     """The commands, whose unforeseen errors show no secrets."""
 
@@ -36,6 +42,7 @@ class Commands(typer.Typer):
         """Run a command."""
         from platform_assets.cli.console import show_traceback
 
+        gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
         put_into_panels(self)
         try:
             return super().__call__(*arguments, **options)

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from platform_assets.lake.errors import LakeConflictError, LakeIdempotencyError, LakeVersionMissing
 
@@ -280,6 +279,8 @@ def with_retries(attempt: Callable[[], Result], policy: RetryPolicy, *, uri: str
     Raises:
         LakeConflictError: Every attempt lost.
     """
+    from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
     retrying = Retrying(
         retry=retry_if_exception_type(CommitFailedError),
         wait=wait_random_exponential(multiplier=policy.first_wait_seconds, max=policy.longest_wait_seconds),

@@ -17,6 +17,7 @@ from platform_assets.declaration.aggregates import AGGREGATES, Aggregate
 from platform_assets.declaration.sections.features import Window
 from platform_assets.features.aggregation import operations
 from platform_assets.features.consistency.explain import rows_as_events
+from platform_assets.features.consistency.few_windows import windows_of_each
 from platform_assets.features.entity_state import no_events, state_layout, trimmed
 from platform_assets.features.event_frames import event_order
 from platform_assets.features.offline.feature_table import compute_view
@@ -91,7 +92,7 @@ def plain_value(item: Window, seen: list[dict[str, Any]], now: datetime, time_na
 @settings(max_examples=12, deadline=None)
 @given(history=histories(), order=st.randoms(use_true_random=False))
 def check_all_paths(case: UseCase, history: History, order: Any) -> None:
-    """The feature table, a single request over a batch's state, one over a stream's, and the plain definition."""
+    """The feature table, a single request over a batch's state, one over a stream's, few events, and the plain definition."""
     view, events = case.features[0], history[0]
     table = compute_view(view, case, events, FIRST_DAY, LAST_DAY)
     rows, layout = events.to_dicts(), state_layout(view, case)
@@ -112,6 +113,9 @@ def check_all_paths(case: UseCase, history: History, order: Any) -> None:
             computed = window_values(layout, trimmed(state, layout) if reaches_back(state, own) else state, own)
             online = dict(zip(layout.plan.names, computed.tolist(), strict=True))
             assert {n: None if v != v else v for n, v in online.items()} == values
+        place = np.array([batch.find(state_event(layout, event))], dtype=np.int64)
+        few = windows_of_each(layout.plan, batch.times, np.array([0, len(batch)]), batch.values, place)[:, 0].tolist()
+        assert {n: None if v != v else v for n, v in zip(layout.plan.names, few, strict=True)} == values
 
 
 def test_every_path_gives_the_value_of_the_plain_definition(name: str) -> None:

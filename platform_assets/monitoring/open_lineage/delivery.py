@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import StringConstraints
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 OpenLineageAddress = Annotated[str, StringConstraints(pattern="^(file:.|https?://)")]
 """`file:PATH`, or an address over HTTP."""
@@ -61,6 +60,7 @@ def _to_file(path: Path, events: list[Mapping[str, Any]]) -> int:
 
 def _to_address(address: str, events: list[Mapping[str, Any]]) -> int:
     import httpx
+    from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
     retrying = Retrying(
         retry=retry_if_exception_type((httpx.TransportError, _NotTaken)),

@@ -50,6 +50,20 @@ def test_explain_prints_what_made_it_and_writes_a_page(world: AnsweredWorld, run
     assert "no prediction of payments has the request id 'nobody'" in " ".join(unknown.output.split())
 
 
+def test_several_requests_are_explained_at_once(world: AnsweredWorld, run: Run, tmp_path: Path) -> None:
+    first, second = world.catalog.predictions.read()["request_id"][:2]
+    both = run("explain", first, second, "--json")
+    assert both.exit_code == 0, both.output
+    assert [json.loads(line)["request_id"] for line in both.stdout.splitlines()] == [first, second]
+    mixed = run("explain", first, "nobody", second)
+    assert mixed.exit_code == 1, "one of them has no answer that could be proven"
+    assert "2 of 3 requests are equal to the bit" in mixed.output
+    assert "not proven: nobody" in mixed.output
+    page = run("explain", first, second, "--html", str(tmp_path / "page.html"))
+    assert page.exit_code == 2
+    assert "a page is of one request" in page.output
+
+
 def test_audit_anchors_verifies_and_names_the_first_bad_row(world: AnsweredWorld, run: Run, tmp_path: Path) -> None:
     kept = tmp_path / "kept" / "anchor.json"
     assert run("audit", "anchor", "payments", "--output", str(kept)).exit_code == 0

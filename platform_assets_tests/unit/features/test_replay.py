@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_assets.declaration import FeatureView, UseCase
-from platform_assets.features.consistency import replay
+from platform_assets.features.consistency import few_windows, replay
 from platform_assets.features.consistency.replay import SCORED_AT, replayed_features
 from platform_assets.features.entity_state import LATE_REQUEST_DAYS
 from platform_assets.features.offline.feature_table import compute_view, join_labels
@@ -103,6 +103,8 @@ def test_histories_larger_than_fit_at_once_give_the_same(monkeypatch: pytest.Mon
     assert whole.height > 10
     monkeypatch.setattr(replay, "REQUESTS_AT_ONCE", 4)
     assert replayed_features(requests, held, requests, CASE).equals(whole)
+    monkeypatch.setattr(few_windows, "FEW_EVENTS", 0)
+    assert replayed_features(requests, held, requests, CASE).equals(whole), "by the compiled loops"
     assert replayed_features(requests.head(0), held, requests, CASE).schema == whole.schema
 
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -109,9 +110,18 @@ def _divided(column: pl.Series, divisor: float) -> pl.Series:
         present, values = array.buffers()
         numbers = np.frombuffer(values, dtype=np.float64, count=array.offset + len(array))
         quotients = pa.py_buffer(numbers / divisor)
-    return pl.Series(
-        column.name, pa.Array.from_buffers(pa.float64(), len(array), [present, quotients], offset=array.offset)
-    )
+    divided = pa.Array.from_buffers(pa.float64(), len(array), [present, quotients], offset=array.offset)
+    return pl.Series(column.name, _ArrowArray(divided)).alias(column.name)
+
+
+@dataclass(frozen=True, eq=False)
+class _ArrowArray:
+    """An array by Arrow's own interface alone: of pyarrow's type itself polars imports a further module, for a quarter of a second."""
+
+    array: Any
+
+    def __arrow_c_array__(self, requested_schema: Any = None) -> Any:
+        return self.array.__arrow_c_array__(requested_schema)
 
 
 def _of_floats(name: str, engine: Callable[..., pl.Expr], code: str, arity: int = 1) -> Strict:

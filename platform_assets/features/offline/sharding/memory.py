@@ -8,8 +8,6 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 from platform_assets.features.offline.sharding.plan import Capacity
 
 MOST_BYTES = 3 * 2**30
@@ -25,6 +23,8 @@ def capacity(memory_megabytes: int | None, scratch: Path, ray_address: str | Non
 
 def usable_memory_bytes(container_limit: Path = _CONTAINER_LIMIT) -> int:
     """A quarter of what this machine or container has, at most `MOST_BYTES`: others work on it too."""
+    import psutil
+
     total = int(psutil.virtual_memory().total)
     with suppress(OSError, ValueError):  # no container, or one without a limit: "max"
         total = min(total, int(container_limit.read_text()))
