@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from platform_assets.features.errors import StoreLost
 from platform_assets.features.online.damage import decode_errors, is_damage
-from serving.slim_start import without_runtime_type_checks
 
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase
@@ -144,7 +143,7 @@ def open_online_features(use_case: UseCase, feast: Mapping[str, Any]) -> Feature
     from platform_assets.features.online.feast_connection import FeastSettings
     from platform_assets.features.online.request_features import OnlineFeatures
 
-    with _outages_as_unavailable((SQLAlchemyError,)), without_runtime_type_checks():
+    with _outages_as_unavailable((SQLAlchemyError,)):
         settings = FeastSettings.model_validate(feast)
         features = _Guarded(OnlineFeatures(use_case, settings))
     path = settings.sqlite_path

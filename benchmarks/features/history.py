@@ -305,13 +305,11 @@ def _time_look_ups(specification: Path) -> dict[str, dict[str, float]]:
     from platform_assets.features.online.feast_objects import feature_service_name
     from platform_assets.features.online.request_features import OnlineFeatures
     from serving.request import parse_event, request_model
-    from serving.slim_start import without_runtime_type_checks
 
     given = json.loads(specification.read_text())
     use_case = load_use_case(Path(given["declaration"]))
     settings = FeastSettings.model_validate(given["feast"])
-    with without_runtime_type_checks():
-        online, store = OnlineFeatures(use_case, settings), feast_store(settings)
+    online, store = OnlineFeatures(use_case, settings), feast_store(settings)
     model = request_model(use_case)
     events = [parse_event(model, body.encode()) for body in given["bodies"]]
     service = store.get_feature_service(feature_service_name(use_case))

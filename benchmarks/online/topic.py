@@ -189,21 +189,18 @@ def _child(module: str, folder: Path, specification: Mapping[str, Any]) -> dict[
 
 
 def _time_look_ups(given: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    from serving.slim_start import without_runtime_type_checks
-
     use_case = load_use_case(Path(given["declaration"]))
     events = pl.read_parquet(given["events"]).select(use_case.serving.request)
     keys = [use_case.entity(str(view.entity)).key for view in windowed_views(use_case)]
     request = events.unique(keys[:1], keep="first", maintain_order=True).head(given["look_ups"]).to_dicts()
     alternatives: dict[str, Callable[[Mapping[str, Any]], Any]] = {}
-    with without_runtime_type_checks():
-        for name, fields in given["stores"].items():
-            settings = FeastSettings.model_validate(fields)
-            online, store = OnlineFeatures(use_case, settings), feast_store(settings)
-            alternatives[f"{PLATFORM}, {name}"] = online.vector
-            alternatives[f"{FEAST}, {name}"] = _feast_look_up(use_case, store, keys)
-            if name == "Redis":
-                alternatives[f"{RAW}, {name}"] = _raw_look_up(online)
+    for name, fields in given["stores"].items():
+        settings = FeastSettings.model_validate(fields)
+        online, store = OnlineFeatures(use_case, settings), feast_store(settings)
+        alternatives[f"{PLATFORM}, {name}"] = online.vector
+        alternatives[f"{FEAST}, {name}"] = _feast_look_up(use_case, store, keys)
+        if name == "Redis":
+            alternatives[f"{RAW}, {name}"] = _raw_look_up(online)
     for look_up in alternatives.values():
         for event in request[:20]:
             look_up(event)

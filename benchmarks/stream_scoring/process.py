@@ -27,10 +27,10 @@ LOADED = (
 
 def main(folder: Path) -> None:
     """Fork a scoring process for each line of standard input."""
+    from platform_assets.features.feast_import import without_runtime_type_checks
     from platform_assets.training import artifact
     from serving.doors import stream
     from serving.release import read_release
-    from serving.slim_start import without_runtime_type_checks
 
     with without_runtime_type_checks():
         for name in LOADED:

@@ -20,6 +20,7 @@ from pathlib import Path
 import yaml
 
 from platform_assets.declaration import UseCase
+from platform_assets.deployment.packaging.compiled_code import hand_on_compiled
 from platform_assets.deployment.packaging.sources import (
     ENTRY_POINTS,
     STREAM_DOOR,
@@ -118,6 +119,7 @@ def build_bento(
             raise BentoError(
                 f"{path}: the Bento differs from what was to be packed ({digest}); remove the folder and build again"
             )
+        hand_on_compiled(source_root, built.code_folder)
         return built
 
 

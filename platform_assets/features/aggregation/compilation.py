@@ -17,6 +17,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from platform_assets.features.feast_import import without_runtime_type_checks
+
 _STOP_SECONDS = 5.0
 
 COMPILED = (
@@ -62,9 +64,10 @@ def has_bytecode(name: str) -> bool:
 
 def main() -> None:
     """Load the modules; the explicit signatures of their loops compile them."""
-    for name in sys.argv[1:] or COMPILED:
-        if name in COMPILED or not has_bytecode(name):
-            import_module(name)
+    with without_runtime_type_checks():
+        for name in sys.argv[1:] or COMPILED:
+            if name in COMPILED or not has_bytecode(name):
+                import_module(name)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,14 @@ Belongs here: opening what the settings name. Does not belong here: Feast's obje
 
 from __future__ import annotations
 
-import logging
 import sqlite3
-import warnings
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from platform_assets.features.feast_import import feast_module
 from platform_assets.features.online.credentials import follow_secrets, kept_folder
 from platform_assets.features.online.redis_client import REDIS, limited_client, redis_settings
 from platform_assets.secret_sources.kept import KeptSecrets
@@ -57,14 +56,6 @@ class FeastSettings(BaseModel):
         if self.online_store.get("type") != _SQLITE:
             return None
         return Path(self.home) / str(self.online_store.get("path", "online.db"))
-
-
-def feast_module() -> Any:
-    """Feast, with its log limited to errors, and without the warning filters that its import sets for everybody."""
-    with warnings.catch_warnings():
-        import feast
-    logging.getLogger("feast").setLevel(logging.ERROR)
-    return feast
 
 
 def repo_config(settings: FeastSettings) -> Any:

@@ -17,7 +17,7 @@ from platform_assets.declaration.time_zones import UTC_ZONE
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entity_state import StateLayout, state_layout, views_with_state
 from platform_assets.features.errors import FeatureError
-from platform_assets.features.online.feast_connection import feast_module
+from platform_assets.features.feast_import import feast_module
 from platform_assets.features.online.lookup_state import lookup_layouts, lookup_objects
 from platform_assets.features.online.packed_state import FORMAT_VERSION
 

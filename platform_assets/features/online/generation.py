@@ -22,7 +22,8 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from platform_assets.features.errors import StoreLost
-from platform_assets.features.online.feast_connection import FeastSettings, feast_module, redis_client_of
+from platform_assets.features.feast_import import feast_module
+from platform_assets.features.online.feast_connection import FeastSettings, redis_client_of
 
 GENERATION_SERVICE = "online_store_generation"
 """Feast object whose tags hold the mark in the registry; it has no features."""
