@@ -15,8 +15,8 @@ from platform_assets.declaration.contract import feature_contract_hash
 from platform_assets.declaration.sections.features import FeatureView
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError
-from platform_assets.features.feast_repository.folder import write_folder
 from platform_assets.features.feast_import import feast_module
+from platform_assets.features.feast_repository.folder import write_folder
 from platform_assets.features.online.feast_connection import FeastSettings, feast_store
 
 CONTRACT_TAG = "feature_contract"

@@ -26,8 +26,8 @@ from platform_assets.features.entities import combined_value
 from platform_assets.features.entity_state import LATE_REQUEST_DAYS
 from platform_assets.features.errors import OlderState, StateError
 from platform_assets.features.event_frames import microseconds, midnight
-from platform_assets.features.offline.lookups import KNOWN_DAY, LOOKUP_KEY, arrival_days, looked_up_rows
 from platform_assets.features.feast_import import feast_module
+from platform_assets.features.offline.lookups import KNOWN_DAY, LOOKUP_KEY, arrival_days, looked_up_rows
 from platform_assets.features.online.feast_connection import (
     FeastSettings,
     connected_store,
