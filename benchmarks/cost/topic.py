@@ -60,15 +60,18 @@ def measure_cost(scale: Mapping[str, Any], rounds: int, days: int, log: Callable
         usage = _usage(environment)
         recorded = float(usage.filter(~pl.col("kind").is_in([SERVICE, STORAGE, "proxy"]))["cpu_seconds"].sum())
     log(f"`platform-assets run` took {took:.1f} CPU s, {recorded:.1f} are recorded")
+    parts = _parts(usage)
+    log(f"{parts[0]} folds and trials took {parts[1]:.1f} of {parts[2]:.1f} CPU s of the steps that train")
     errors = _forecast_errors(_usage_of_days(days))
     log(f"{len(errors)} runs forecast")
-    return _topic(plain, measured, (took, recorded), errors, (rounds, days))
+    return _topic(plain, measured, (took, recorded), parts, errors, (rounds, days))
 
 
 def _topic(
     plain: Sequence[float],
     measured: Sequence[float],
     run: tuple[float, float],
+    parts: tuple[int, float, float],
     errors: Sequence[float],
     sizes: tuple[int, int],
 ) -> Topic:
@@ -91,6 +94,12 @@ def _topic(
                 f"{recorded:.1f}",
                 f"{took:.1f} by the operating system",
                 f"{recorded / took:.3f}",
+            ],
+            [
+                "CPU-seconds of folds and trials",
+                f"{parts[1]:.1f} in {parts[0]} parts",
+                f"{parts[2]:.1f} of the steps that train",
+                f"{parts[1] / parts[2]:.3f}" if parts[2] else "-",
             ],
             [
                 "error of a forecast",
@@ -193,6 +202,13 @@ def _usage(environment: Mapping[str, str]) -> pl.DataFrame:
     installation = Installation.from_environment(environment)
     catalog = installation.catalog(declared_use_cases(USE_CASE)[0].use_case)
     return read_usage(catalog, datetime.now(UTC) - timedelta(days=1))
+
+
+def _parts(usage: pl.DataFrame) -> tuple[int, float, float]:
+    """Parts of trainings that were kept apart, what they took, and what the steps that train took with them."""
+    apart = usage.filter(pl.col("part").is_not_null())
+    steps = usage.join(apart.select("run_id", "name").unique(), on=["run_id", "name"], how="semi")
+    return apart.height, float(apart["cpu_seconds"].sum()), float(steps["cpu_seconds"].sum())
 
 
 def _usage_of_days(days: int) -> pl.DataFrame:
