@@ -88,6 +88,7 @@ def test_a_training_is_its_trials_and_folds(home: Path) -> None:
         ("boosted", "fitted again"): (1, 1.5),
         ("", "beside them"): (0, 0.5),
     }
+    assert list(of)[-1] == ("", "beside them"), "what no part took comes last"
     assert sum(one["money"] for one in found["parts"]) == pytest.approx(found["money"])
     assert (found["cpu_seconds"], len(found["each"])) == (8.0, 4)
     assert found["other_steps"] > 0
