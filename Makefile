@@ -114,7 +114,7 @@ terraform-tools: ## Install Terraform and the schemas of its providers into .ven
 terraform-test: terraform-tools k8s-tools ## The Terraform modules: against the providers' real schemas, with mock providers, planted faults, checkov and trivy
 	@$(BIN)/pytest -q --durations=5 -m terraform platform_assets_tests/deploy
 
-chain: k8s-tools ## From a commit to production and back on the test cluster, with a timeline: CI, a promotion as a branch, the merge, a simulated Argo CD, a canary, a rollback that holds
+chain: k8s-tools ci-tools ## From a commit to production and back on the test cluster, with a timeline: both CI runners, a promotion as a branch, the merge, a simulated Argo CD, a canary, a rollback that holds
 	@$(BIN)/python -m platform_assets_tests.deploy.chain
 
 ci-tools: setup ## Install what runs and reads CI files into .venv-ci: act, gitlab-ci-local, zizmor, actionlint

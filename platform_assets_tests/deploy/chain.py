@@ -3,9 +3,10 @@
 Belongs here: the order of steps, their clock and what each has to show. Does not belong here: what any step does, which is the platform's
 own command, git, helm or kubectl.
 
-What is real: git, the platform's commands, training, gates, helm, kubectl, the service, Envoy. What is simulated, and says so in the
-timeline: the cluster (`platform_assets_tests/kubernetes/cluster`, whose pods are processes of this machine), Argo CD
-(`simulated_argo.py`) and an image updater. The script that both CI files run is called without a runner.
+What is real: git, the CI files and both runners, the platform's commands, training, gates, helm, kubectl, the service, Envoy. What is
+simulated, and says so in the timeline: the cluster (`platform_assets_tests/kubernetes/cluster`, whose pods are processes of this machine),
+Argo CD (`simulated_argo.py`), an image updater, and the forge: a bare repository on disk, whose `main` takes a branch once both runners are
+green (`chain_ci.py`).
 """
 
 from __future__ import annotations
@@ -30,14 +31,23 @@ from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.deployment.gitops.release_file import read_release_file, write_release_file
 from platform_assets.pipelines.timeline import plan
 from platform_assets.testing.servers import postgresql, redis
-from platform_assets_tests.deploy.chain_ci import run_ci
+from platform_assets_tests.deploy.chain_ci import (
+    ADDRESS,
+    MergeRefused,
+    checked_by,
+    merge_by_itself,
+    outcome,
+    push_branch,
+    use_ci,
+)
+from platform_assets_tests.deploy.ci.runners import RUNNERS
 from platform_assets_tests.deploy.simulated_argo import SimulatedArgo
 from platform_assets_tests.kubernetes.serving_world import serving_world
 from platform_assets_tests.kubernetes.tools import ROOT
 from platform_assets_tests.unit.deployment.gitops_files import bare_repository, git
 
 USE_CASE = "card_fraud"
-PLATFORM, RELEASES = "https://git.example/team/platform-assets.git", "https://git.example/team/releases.git"
+PLATFORM, RELEASES = ADDRESS, "https://git.example/team/releases.git"
 IMAGE = f"registry.example/platform-assets@sha256:{'1' * 64}"
 FILE = f"environments/production/{USE_CASE}/release.yaml"
 TRANSACTION = {
@@ -47,9 +57,10 @@ TRANSACTION = {
     "terminal_id": 11,
     "amount": 42.5,
 }
+DECLARATION = Path("platform_assets") / "defs" / USE_CASE / "defs.yaml"
 MOST_SECONDS = 900
+"""From the commit to a verified answer; the bar."""
 COMMAND_SECONDS = 1800
-"""From the commit to the hold; the bar."""
 
 
 def say(line: str) -> None:
@@ -64,6 +75,7 @@ class Timeline:
 
     began: float = field(default_factory=time.monotonic)
     steps: list[tuple[str, float, float, str]] = field(default_factory=list)
+    to_production: float = 0.0
 
     @contextmanager
     def step(self, name: str) -> Iterator[list[str]]:
@@ -154,6 +166,7 @@ def prepare(chain: Chain) -> None:
     (chain.work / ".venv").symlink_to(Path(sys.prefix))
     git(chain.folder, "init", "-q", "--bare", "-b", "main", str(chain.code))
     git(chain.work, "remote", "set-url", "origin", str(chain.code))
+    use_ci(chain.work)
     git(chain.work, "push", "-q", "origin", "main")
     bare_repository(chain.releases)
     git(chain.folder, "clone", "-q", str(chain.releases), str(chain.review))
@@ -171,16 +184,35 @@ def prepare(chain: Chain) -> None:
 
 
 def commit_change(chain: Chain) -> str:
-    """A team's change: from now on new versions begin as a canary."""
-    path = chain.work / "platform_assets" / "defs" / USE_CASE / "defs.yaml"
+    """A team's change, on a branch: from now on new versions begin as a canary."""
+    path = chain.work / DECLARATION
     text = path.read_text()
     stages = ("{strategy: canary, steps_percent: [50], step_minutes: 0.5, at_most_hours: 1}", "{strategy: replace}")
     canary = "rollout:\n" + "".join(f"      - {stage}\n" for stage in stages) + "    "
     assert "  serving:\n    " in text
     path.write_text(text.replace("  serving:\n    ", f"  serving:\n    {canary}", 1))
     git(chain.work, "commit", "-qam", "New versions begin as a canary")
-    git(chain.work, "push", "-q", "origin", "main")
+    push_branch(chain.work, "canary")
     return git(chain.work, "rev-parse", "--short", "HEAD").strip()
+
+
+def refused_by_a_runner(chain: Chain) -> str:
+    """A change that lowers a floor goes the same way, and stops at the first runner."""
+    path = chain.work / DECLARATION
+    text = path.read_text()
+    assert "auc_roc, bound: 0.80" in text
+    path.write_text(text.replace("auc_roc, bound: 0.80", "auc_roc, bound: 0.70", 1))
+    git(chain.work, "commit", "-qam", "A floor that is easier to pass")
+    push_branch(chain.work, "lower-floor")
+    git(chain.work, "reset", "-q", "--hard", "HEAD~1")
+    verdict = checked_by("gitlab-ci-local", "lower-floor", chain.code, chain.folder)
+    assert not verdict.passed, verdict.printed[-4000:]
+    assert "gates.floors.auc_roc.bound is looser: 0.8 → 0.7" in verdict.comment, verdict.comment
+    try:
+        merge_by_itself("lower-floor", dict.fromkeys(RUNNERS, verdict), chain.code, chain.folder)
+    except MergeRefused as error:
+        return str(error)
+    raise AssertionError("a branch was merged that a runner had refused")
 
 
 def train_candidate(chain: Chain) -> str:
@@ -227,11 +259,18 @@ def simulated_image_updater(chain: Chain, version: str) -> None:
 def live_through(chain: Chain) -> Timeline:
     """From the commit to production, and back."""
     timeline = Timeline()
-    with timeline.step("commit and push") as notes:
+    with timeline.step("commit and push of a branch") as notes:
         notes.append(commit_change(chain))
-    for runner, checked in run_ci(chain.work, chain.environment):
-        with timeline.step(f"CI: {runner}") as notes:
-            notes.append(checked())
+    verdicts = {}
+    for runner in RUNNERS:
+        with timeline.step(f"CI: the asset checks of the branch by {runner}") as notes:
+            verdicts[runner] = checked_by(runner, "canary", chain.code, chain.folder)
+            assert verdicts[runner].passed, verdicts[runner].printed[-6000:]
+            notes.append(f"{outcome(verdicts[runner])}, and its comment stands on the request")
+    with timeline.step("the protected main takes the branch by itself (simulated)") as notes:
+        notes.append(merge_by_itself("canary", verdicts, chain.code, chain.folder))
+        git(chain.work, "fetch", "-q", "origin")
+        git(chain.work, "reset", "-q", "--hard", "origin/main")
     with timeline.step("train and judge the candidate, up to its gates") as notes:
         notes.append(f"as of {train_candidate(chain)}")
     with timeline.step("models promote --pr") as notes:
@@ -259,7 +298,8 @@ def live_through(chain: Chain) -> Timeline:
         answer = chain.score()
         assert answer.json()["model_version"] == "2", answer.text
         notes.append(f"{answer.headers['x-service-version']} answers {answer.json()['probability']:.4f}")
-    say(f"\ncommit to production: {timeline.seconds:.0f} s")
+    timeline.to_production = timeline.seconds
+    say(f"\ncommit to production: {timeline.to_production:.0f} s")
     with timeline.step("models rollback") as notes:
         chain.platform("models", "rollback", USE_CASE, "--why", "declines doubled", "--who", "on call")
         assert chain.score().json()["model_version"] == "1"
@@ -309,15 +349,17 @@ def main() -> int:
             chain.platform("gitops", "reconcile", USE_CASE)
             assert chain.file().model.version == "1"
             say(f"  {time.monotonic() - began:.0f} s")
+            say("» before the commit: a branch that lowers a floor (not counted)")
+            say(f"  {refused_by_a_runner(chain)}")
             try:
                 timeline = live_through(chain)
             finally:
                 chain.platform("stop")
     timeline.show()
-    met = timeline.seconds < MOST_SECONDS
-    say(
-        f"\ncommit to production and back: {timeline.seconds:.0f} s; the bar is {MOST_SECONDS} s: {'met' if met else 'MISSED'}"
-    )
+    met = timeline.to_production < MOST_SECONDS
+    verdict = "met" if met else "MISSED"
+    say(f"\ncommit to production: {timeline.to_production:.0f} s; the bar is {MOST_SECONDS} s: {verdict}")
+    say(f"and back, held: {timeline.seconds:.0f} s")
     return 0 if met else 1
 
 
