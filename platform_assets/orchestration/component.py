@@ -118,7 +118,7 @@ def use_case_definitions(use_case: UseCase, folder: Path) -> dg.Definitions:
     by_git = settings.gitops is not None and use_case.is_trained_here
     return dg.Definitions(
         assets=[
-            *build_assets(use_case, folder),
+            *build_assets(use_case, folder, by_git=by_git),
             *([delivery_asset(use_case=use_case)] if by_git else []),
             page_asset(use_case=use_case, automation=on, alertmanager=told_by, sheet=sheet),
             usage_asset(use_case=use_case, sheet=sheet),

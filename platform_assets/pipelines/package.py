@@ -27,7 +27,7 @@ from platform_assets.pipelines.model_to_package import packageable
 from platform_assets.registry.base import CHAMPION as CHAMPION_ALIAS
 from platform_assets.registry.base import RegisteredVersion, trained_in
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.training_run import ModelRun, registered_run
+from platform_assets.registry.training_run import ModelRun, registered_run, trained_as_of
 from platform_assets.training.artifact import ArtifactError
 from serving.release import PackedReleaseError, ReleaseInfo, SelfTestRow
 from serving.settings import ServingSettings
@@ -70,7 +70,8 @@ def package(
 ) -> PackagedService:
     """Pack the champion of a day as a Bento, start it, compare its answers, and tag the model with its digest.
 
-    No table is read: what a service carries is the model and the declaration.
+    Where releases stand in git it is the model of that day, whether its release was merged yet or not. No table is read: what a service
+    carries is the model and the declaration.
 
     Args:
         use_case: whose champion.
@@ -84,7 +85,8 @@ def package(
         NotPromoted: another model than that of the day is champion, or none.
         PackagingFailed: the model is damaged, does not fit the declaration, or its service does not answer like it.
     """
-    return package_version(use_case, champion_of(use_case, models, as_of), models, feature_store, serving, log)
+    version = unmerged_version(use_case, models, as_of) or champion_of(use_case, models, as_of)
+    return package_version(use_case, version, models, feature_store, serving, log)
 
 
 def package_version(
@@ -140,6 +142,21 @@ def champion_of(use_case: UseCase, models: ModelStore, as_of: str) -> Registered
             f"is {champion.version if champion else 'none'}. Materialize {use_case.name}/{MODEL}/{CHAMPION} of {as_of} first."
         )
     return version
+
+
+def unmerged_version(use_case: UseCase, models: ModelStore, as_of: str) -> RegisteredVersion | None:
+    """The model of a day that serves only once its release is merged; None where releases do not stand in git, or where it is champion.
+
+    Raises:
+        NotTrained: there is none of that day.
+    """
+    if not models.keeps_holds:
+        return None
+    try:
+        champion_of(use_case, models, as_of)
+    except NotPromoted:
+        return trained_as_of(models.registry(), use_case, as_of)
+    return None
 
 
 def release_info(use_case: UseCase, version: RegisteredVersion, run: ModelRun) -> ReleaseInfo:

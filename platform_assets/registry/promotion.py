@@ -47,7 +47,8 @@ def promote(
 
     What an earlier process left half done is settled first, see `champion_moves.py`. While a hold is in force nothing is promoted, whoever
     asks (`holds.py`). Unless a person decided it, a model that was rolled
-    back from is not promoted again: not under this number, nor trained again to the same bytes under another one.
+    back from is not promoted again: not under this number, nor trained again to the same bytes under another one; and where releases stand
+    in a git repository nothing takes a champion's place.
 
     Args:
         registry: where versions and aliases live.
@@ -76,7 +77,7 @@ def promote(
         )
     against = _refusal(version, previous, evidence, ledger.environment)
     if not against and decided is None and previous != version.version:
-        against = _after_rollback(rolled_back_from(ledger, version))
+        against = refusal_after_rollback(ledger, version) or _by_itself(ledger, previous)
     if against:
         refuse(ledger, version, previous, {**kept, "reason": against}, at or datetime.now(UTC), run_id)
         raise PromotionRefused(f"{version.use_case} version {version.version} was not promoted: {against}")
@@ -149,7 +150,19 @@ def _refusal(version: RegisteredVersion, previous: str | None, evidence: Mapping
     return ""
 
 
-def _after_rollback(rollback: RolledBack | None) -> str:
+def _by_itself(ledger: Ledger, previous: str | None) -> str:
+    """Where releases stand in git nothing takes a champion's place unless a person decided or merged it."""
+    if not ledger.keeps_holds or previous is None:
+        return ""
+    return (
+        "releases stand in a git repository here (PLATFORM_ASSETS_GITOPS), and nobody decided it. Propose it: `platform-assets models "
+        "promote --pr`, and merge it."
+    )
+
+
+def refusal_after_rollback(ledger: Ledger, version: RegisteredVersion) -> str:
+    """Why a model that was rolled back from is not promoted again by itself, and what to do; empty when it was not."""
+    rollback = rolled_back_from(ledger, version)
     if rollback is None:
         return ""
     by = f" by {rollback.who}" if rollback.who else ""

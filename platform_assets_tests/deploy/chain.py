@@ -29,6 +29,7 @@ import yaml
 from platform_assets.declaration.days import ONE_DAY
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.deployment.gitops.release_file import read_release_file, write_release_file
+from platform_assets.pipelines.gitops.automation import AUTOMATION
 from platform_assets.pipelines.timeline import plan
 from platform_assets.testing.servers import postgresql, redis
 from platform_assets_tests.deploy.chain_ci import (
@@ -216,10 +217,16 @@ def refused_by_a_runner(chain: Chain) -> str:
 
 
 def train_candidate(chain: Chain) -> str:
-    """The next model up to its verdict, by Dagster, without promoting anything; the day that it is trained as of."""
+    """The next model up to its champion asset, which proposes it; the day that it is trained as of."""
     use_case = declared_use_cases(USE_CASE)[0].use_case
     day = (plan(use_case).live.last + ONE_DAY).isoformat()
-    tables = ["training/training_set", f"model/{use_case.model_name}", "model/evaluation", "model/card"]
+    tables = [
+        "training/training_set",
+        f"model/{use_case.model_name}",
+        "model/evaluation",
+        "model/card",
+        "model/champion",
+    ]
     wanted = " or ".join(f'key:"{USE_CASE}/{table}"' for table in tables)
     dg = str(Path(sys.executable).parent / "dg")
     done = subprocess.run(
@@ -271,15 +278,15 @@ def live_through(chain: Chain) -> Timeline:
         notes.append(merge_by_itself("canary", verdicts, chain.code, chain.folder))
         git(chain.work, "fetch", "-q", "origin")
         git(chain.work, "reset", "-q", "--hard", "origin/main")
-    with timeline.step("train and judge the candidate, up to its gates") as notes:
+    with timeline.step("the next model by Dagster: trained, judged by its gates, and proposed by automation") as notes:
         notes.append(f"as of {train_candidate(chain)}")
-    with timeline.step("models promote --pr") as notes:
-        said = chain.platform(
-            "models", "promote", f"{USE_CASE}@2", "--pr", "--why", "the next model", "--who", "the team"
-        )
-        notes.append(next(line.strip() for line in said.splitlines() if "is proposed" in line))
+        branch = f"promote/{USE_CASE}/2/production"
+        file = read_release_file(git(chain.releases, "show", f"{branch}:{FILE}"), FILE)
+        assert (file.model.version, file.decided.by) == ("2", AUTOMATION)
+        assert chain.score().json()["model_version"] == "1", "nothing moves before the merge"
+        notes.append(f"{branch} waits")
     with timeline.step("merge (the hand)"):
-        merge(chain, f"promote/{USE_CASE}/2/production")
+        merge(chain, branch)
     with timeline.step("sync by the simulated Argo CD: the job checks, promotes, begins the canary") as notes:
         notes.append(chain.sync().strip().splitlines()[-1].strip())
     with timeline.step("canary under replayed traffic, until its verdict") as notes:

@@ -24,8 +24,9 @@ from platform_assets.declaration.names import DRIFT, ESTIMATE, QUALITY
 from platform_assets.lake.layout import MONITORING
 from platform_assets.orchestration.in_process import CheckOutcome
 from platform_assets.pipelines.check_service import ServiceCheck
+from platform_assets.pipelines.gitops.automation import awaited_merge
 from platform_assets.pipelines.use_case_state.read import sources_of
-from platform_assets.registry.base import CHAMPION, RegisteredVersion
+from platform_assets.registry.base import CHALLENGER, CHAMPION, RegisteredVersion
 from platform_assets.registry.training_run import ModelRun, registered_run
 
 
@@ -66,6 +67,10 @@ def _print_champion(journey: Journey) -> None:
     champion = registry.by_alias(journey.use_case.name, CHAMPION)
     if champion is not None:
         _print_models(registered_run(registry, champion), champion)
+    newest = registry.by_alias(journey.use_case.name, CHALLENGER)
+    waits = newest and awaited_merge(journey.installation.models.ledger(journey.use_case.name), newest)
+    if newest is not None and waits is not None:
+        console.print(f"[bold]proposed[/]    version {newest.version}: it serves once {waits.branch} is merged")
 
 
 def _print_data(journey: Journey) -> None:

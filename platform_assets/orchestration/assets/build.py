@@ -39,12 +39,13 @@ from platform_assets.orchestration.conditions import with_gates
 from platform_assets.orchestration.metadata import with_column_lineage
 
 
-def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
+def build_assets(use_case: UseCase, folder: Path, *, by_git: bool = False) -> list[dg.AssetsDefinition]:
     """Every asset of the use case, in the order in which data flows.
 
     Args:
         use_case: the declaration.
         folder: the use case's folder, to which relative paths of sources refer.
+        by_git: releases stand in a git repository: a model that passed its gates is proposed there.
     """
     assets: list[dg.AssetsDefinition] = []
     for source in use_case.sources:
@@ -57,7 +58,11 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
     assets += [clean_asset(use_case=use_case, source=source) for source in use_case.sources]
     assets += [feature_table_asset(use_case=use_case, view=view) for view in use_case.stored_views]
     assets += [
-        *(_trained(use_case) if use_case.is_trained_here else [delivered_scores_asset(use_case=use_case)]),
+        *(
+            _trained(use_case, by_git=by_git)
+            if use_case.is_trained_here
+            else [delivered_scores_asset(use_case=use_case)]
+        ),
         drift_asset(use_case=use_case),
         estimated_quality_asset(use_case=use_case),
         quality_asset(use_case=use_case),
@@ -85,14 +90,14 @@ def _refuse_sizes_of_nothing(use_case: UseCase, assets: Iterable[dg.AssetsDefini
             )
 
 
-def _trained(use_case: UseCase) -> list[dg.AssetsDefinition]:
+def _trained(use_case: UseCase, *, by_git: bool) -> list[dg.AssetsDefinition]:
     """How a model of ours is made, and answers."""
     return [
         training_set_asset(use_case=use_case),
         feature_quality_asset(use_case=use_case),
         model_asset(use_case=use_case),
         evaluation_asset(use_case=use_case),
-        champion_asset(use_case=use_case),
+        champion_asset(use_case=use_case, by_git=by_git),
         model_card_asset(use_case=use_case),
         rollback_asset(use_case=use_case),
         *_answering(use_case),

@@ -19,7 +19,8 @@ from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import asset_key, policy
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.pipelines.deploy import Deployed, deploy
-from platform_assets.pipelines.package import PackagedService, PackagingFailed, package
+from platform_assets.pipelines.package import PackagedService, PackagingFailed, package, unmerged_version
+from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.model_store import ModelStore
 
 SELF_TEST_CHECK = "self_test"
@@ -111,6 +112,9 @@ def deployment_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         feast: dg.ResourceParam[FeatureStore],
         serving: dg.ResourceParam[ServingHome],
     ) -> dg.MaterializeResult:
+        waits = unmerged_version(use_case, models, context.partition_key)
+        if waits is not None:
+            return _waiting(waits)
         try:
             deployed = deploy(use_case, models, feast, serving, context.partition_key, context.run_id)
         except DeploymentError as error:
@@ -120,6 +124,14 @@ def deployment_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         return _deployed(deployed)
 
     return deployment
+
+
+def _waiting(version: RegisteredVersion) -> dg.MaterializeResult:
+    """Nothing is deployed: the delivery asset does it once the release was merged."""
+    return dg.MaterializeResult(
+        metadata={"model_version": version.version, "rollout": "begins once its release is merged"},
+        data_version=dg.DataVersion(f"unmerged-{version.version}"),
+    )
 
 
 def _deployed(deployed: Deployed) -> dg.MaterializeResult:

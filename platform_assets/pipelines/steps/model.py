@@ -13,14 +13,18 @@ from platform_assets.deployment.errors import DeploymentError
 from platform_assets.pipelines.build_training_set import build_training_set
 from platform_assets.pipelines.deploy import deploy
 from platform_assets.pipelines.evaluate import evaluate
-from platform_assets.pipelines.package import PackagingFailed, package
+from platform_assets.pipelines.gitops.automation import AwaitedMerge, promote_or_propose
+from platform_assets.pipelines.gitops.propose import Proposer
+from platform_assets.pipelines.package import PackagingFailed, package, unmerged_version
 from platform_assets.pipelines.profile_features import profile_features
-from platform_assets.pipelines.promote import promote_model
+from platform_assets.pipelines.promote import PromotedModel, promote_model
 from platform_assets.pipelines.steps.base import StepCheck, StepContext, StepRefused, StepResult, day_of_step
 from platform_assets.pipelines.steps.tracker import open_tracker
 from platform_assets.pipelines.train import train
 from platform_assets.pipelines.write_model_card import renew_model_cards, write_model_card
+from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.training_run import trained_as_of
+from platform_assets.settings import environment_variables
 
 
 def make_training_set(context: StepContext, table: str, days: DayRange | None) -> StepResult:
@@ -89,7 +93,9 @@ def promote_champion(context: StepContext, table: str, days: DayRange | None) ->
     models, use_case = context.installation.models, context.use_case
     registry = models.registry()
     version = trained_as_of(registry, use_case, day_of_step(days))
-    promoted = promote_model(context.catalog, registry, models.ledger(use_case.name), version, context.run_id)
+    promoted = _promoted(context, version)
+    if isinstance(promoted, AwaitedMerge):
+        return StepResult({"model_version": version.version, "moved": False, "proposed": promoted.branch})
     previous = promoted.move.previous
     folder = context.installation.serving.report_folder(use_case.name)
     renew_model_cards(use_case, models, folder, [version, previous] if promoted.move.moved else [])
@@ -102,6 +108,23 @@ def promote_champion(context: StepContext, table: str, days: DayRange | None) ->
             "parity": promoted.parity,
         }
     )
+
+
+def _promoted(context: StepContext, version: RegisteredVersion) -> PromotedModel | AwaitedMerge:
+    parts, use_case = context.installation, context.use_case
+    models, gitops = parts.models, parts.settings.gitops
+    if gitops is None:
+        return promote_model(context.catalog, models.registry(), models.ledger(use_case.name), version, context.run_id)
+    proposer = Proposer(
+        models,
+        parts.feature_store,
+        parts.serving,
+        parts.releases,
+        gitops.requests,
+        environment_variables(),
+        context.log,
+    )
+    return promote_or_propose(use_case, version, proposer, context.run_id)
 
 
 def write_card(context: StepContext, table: str, days: DayRange | None) -> StepResult:
@@ -133,11 +156,12 @@ def package_champion(context: StepContext, table: str, days: DayRange | None) ->
 
 def deploy_champion(context: StepContext, table: str, days: DayRange | None) -> StepResult:
     """The service at its address; where it does not take over, what served before still does."""
-    parts = context.installation
+    parts, day = context.installation, day_of_step(days)
+    waits = unmerged_version(context.use_case, parts.models, day)
+    if waits is not None:
+        return StepResult({"model_version": waits.version, "rollout": "begins once its release is merged"})
     try:
-        deployed = deploy(
-            context.use_case, parts.models, parts.feature_store, parts.serving, day_of_step(days), context.run_id
-        )
+        deployed = deploy(context.use_case, parts.models, parts.feature_store, parts.serving, day, context.run_id)
     except DeploymentError as error:
         raise StepRefused(f"{error}\nThe version that served before still does.") from error
     result = deployed.result
