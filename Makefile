@@ -45,7 +45,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: export-test help setup run first-answer dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test ci-tools ci-test trackers-test site site-tools site-test ui-test change changes images lint format bench attack chaos soak scale back-ends docs lock clean chain release release-check support
+.PHONY: export-test help setup run first-answer dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test ci-tools ci-test trackers-test site site-tools site-test ui-test change changes images lint format bench attack chaos soak scale back-ends docs lock clean chain upgrade-test release release-check support
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -116,6 +116,9 @@ terraform-test: terraform-tools k8s-tools ## The Terraform modules: against the 
 
 chain: k8s-tools ci-tools ## From a commit to production and back on the test cluster, with a timeline: both CI runners, a promotion as a branch, the merge, a simulated Argo CD, a canary, a rollback that holds
 	@$(BIN)/python -m platform_assets_tests.deploy.chain
+
+upgrade-test: setup ## A home of an earlier release under today's code: brought forward, tried, taken back (FROM=tag or commit)
+	@$(BIN)/python -m platform_assets_tests.deploy.upgrade $(if $(FROM),--from $(FROM))
 
 ci-tools: setup ## Install what runs and reads CI files into .venv-ci: act, gitlab-ci-local, zizmor, actionlint
 	@PYTHON=$(PYTHON) deploy/ci/install-ci-tools.sh

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.common.report import Bar, Topic
+from benchmarks.secrets.bystanders import BYSTANDERS
 from benchmarks.secrets.callers import Callers
 from benchmarks.secrets.rotations import ROTATIONS, NotTaken
 from benchmarks.secrets.world import PROCESSES, rotated_service
@@ -42,7 +43,7 @@ def measure_secrets(rounds: int, log: Callable[[str], None]) -> Topic:
         callers = Callers(service.port, path, service.folder / "authority.pem", service.tokens[0], RATE_PER_SECOND)
         with callers.under_way():
             time.sleep(SETTLE_SECONDS)
-            for name, rotate in ROTATIONS.items():
+            for name, rotate in {**ROTATIONS, **BYSTANDERS}.items():
                 before, seconds, how = Counter(callers.outcomes), 0.0, ""
                 for _ in range(rounds):
                     began = time.monotonic()
@@ -65,7 +66,8 @@ def measure_secrets(rounds: int, log: Callable[[str], None]) -> Topic:
         "each fifth on a new connection. Online store on Redis with an ACL user, Feast's registry on PostgreSQL with a password; both "
         "stand in OpenBao (AppRole, KV version 2, read every second), from where `platform-assets secrets keep` writes them into the "
         f"folder that the service reads. Each credential is exchanged {rounds} time(s), the old one is taken away and connections are "
-        "ended; failed is whatever is not an answer 200 with the store's features. Seconds are the longest from the first step until the "
+        "ended; the last rows are stores that a service holds no login of. Failed is whatever is not an answer 200 with the store's "
+        "features. Seconds are the longest from the first step until the "
         "old credential counts nowhere.",
         ["credential", "requests", "failed", "seconds", "how it was taken over"],
         rows,

@@ -37,6 +37,7 @@ SUMS = "SHA256SUMS"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
+BESIDE_DOCUMENTS = ("README.md", "CHANGELOG.md", "AGENTS.md", "llms.txt", "mkdocs.yml")
 TOOLS = ("build", "hatchling", "cyclonedx-bom", "securesystemslib")
 
 
@@ -96,9 +97,9 @@ def write_chart(out: Path, version: str, seconds: int) -> Path:
 
 
 def write_documents(out: Path, version: str, seconds: int) -> Path:
-    """Every document, with the README and the changelog that link to them."""
+    """Every document, with what links to them: README, changelog, the pages for assistants, and what a site is built from."""
     target, name = out / f"platform_assets-{version}-docs.tar.gz", f"platform_assets-{version}-docs"
-    files = [ROOT / "README.md", ROOT / "CHANGELOG.md", *tracked("docs")]
+    files = [*(ROOT / one for one in BESIDE_DOCUMENTS), *tracked("docs"), *tracked("deploy/site")]
     write_archive(target, [(f"{name}/{path.relative_to(ROOT)}", path) for path in files], seconds)
     return target
 

@@ -61,6 +61,13 @@ def test_the_chart_is_complete_and_has_the_version_of_the_code(out: Path) -> Non
     assert f'appVersion: "{VERSION}"' in text
 
 
+def test_the_documents_come_with_what_assistants_read_and_what_a_site_is_built_from(out: Path) -> None:
+    with tarfile.open(out / f"platform_assets-{VERSION}-docs.tar.gz") as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    beside = {"README.md", "CHANGELOG.md", "AGENTS.md", "llms.txt", "mkdocs.yml", "deploy/site/hooks.py"}
+    assert beside | {"docs/README.md", "docs/operations/releasing.md"} <= names
+
+
 def test_a_chart_of_another_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"Chart.yaml: version is .*; 9.9.9 is 9.9.9 there"):
         FILES.write_chart(tmp_path, "9.9.9", AT)

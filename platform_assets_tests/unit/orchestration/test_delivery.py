@@ -89,5 +89,11 @@ def test_it_is_part_of_the_graph_where_a_repository_is_named_and_only_there(
     monkeypatch.setenv("PLATFORM_ASSETS_GITOPS", json.dumps({"repository": str(tmp_path)}))
     definitions = use_case_definitions(world.case, tmp_path)
     assert key in keys(definitions)
+    [champion] = [
+        one
+        for one in definitions.assets or []
+        if isinstance(one, dg.AssetsDefinition) and dg.AssetKey(["parking", "model", "champion"]) in one.keys
+    ]
+    assert "releases" in champion.required_resource_keys, "it proposes"
     assert "parking__delivery" in {sensor.name for sensor in definitions.sensors or []}
     assert "releases" in build_resources(Installation.from_environment())
