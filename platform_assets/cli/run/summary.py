@@ -67,8 +67,11 @@ def _print_champion(journey: Journey) -> None:
     champion = registry.by_alias(journey.use_case.name, CHAMPION)
     if champion is not None:
         _print_models(registered_run(registry, champion), champion)
-    newest = registry.by_alias(journey.use_case.name, CHALLENGER)
-    waits = newest and awaited_merge(journey.installation.models.ledger(journey.use_case.name), newest)
+    newest, ledger = (
+        registry.by_alias(journey.use_case.name, CHALLENGER),
+        journey.installation.models.ledger(journey.use_case.name),
+    )
+    waits = None if newest is None else awaited_merge(ledger, newest)
     if newest is not None and waits is not None:
         console.print(f"[bold]proposed[/]    version {newest.version}: it serves once {waits.branch} is merged")
 

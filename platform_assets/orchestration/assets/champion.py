@@ -4,6 +4,7 @@ Belongs here: what Dagster is told of it. Does not belong here: promoting (`pipe
 verdict (`assets/evaluation.py`), going back (`assets/rollback.py`).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -46,11 +47,11 @@ def champion_asset(*, use_case: UseCase, by_git: bool = False) -> dg.AssetsDefin
         "op_tags": step_tags(use_case, MODEL, CHAMPION),
         **policy(use_case, MODEL),
     }
-    return _proposed_champion(use_case, options) if by_git else _promoted_champion(use_case, options)
+    decorate: Callable[[Callable[..., dg.MaterializeResult]], dg.AssetsDefinition] = dg.asset(**options)
+    return decorate(_proposed_champion(use_case) if by_git else _promoted_champion(use_case))
 
 
-def _promoted_champion(use_case: UseCase, options: dict[str, Any]) -> dg.AssetsDefinition:
-    @dg.asset(**options)
+def _promoted_champion(use_case: UseCase) -> Callable[..., dg.MaterializeResult]:
     def champion(
         context: dg.AssetExecutionContext, models: dg.ResourceParam[ModelStore], serving: dg.ResourceParam[ServingHome]
     ) -> dg.MaterializeResult:
@@ -63,8 +64,7 @@ def _promoted_champion(use_case: UseCase, options: dict[str, Any]) -> dg.AssetsD
     return champion
 
 
-def _proposed_champion(use_case: UseCase, options: dict[str, Any]) -> dg.AssetsDefinition:
-    @dg.asset(**options)
+def _proposed_champion(use_case: UseCase) -> Callable[..., dg.MaterializeResult]:
     def champion(
         context: dg.AssetExecutionContext,
         models: dg.ResourceParam[ModelStore],
