@@ -67,7 +67,7 @@ class Home:
             "PLATFORM_ASSETS_HOME": str(self.folder),
             "PLATFORM_ASSETS_DAGSTER": str(self.folder / "dagster"),
             "PLATFORM_ASSETS_SIMULATION": json.dumps({"customers": 1000, "terminals": 2000}),
-            "PLATFORM_ASSETS_REPLAYED_REQUESTS": "200",
+            "PLATFORM_ASSETS_REPLAYED_REQUESTS": "100",
             "PLATFORM_ASSETS_PORT": str(self.port),
             "PLATFORM_ASSETS_BACKUP": json.dumps({"to": str(folder / "backups")}),
         }
