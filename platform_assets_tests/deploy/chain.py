@@ -270,6 +270,12 @@ def live_through(chain: Chain) -> tuple[Timeline, float]:
         notes.append(f"{answer.headers['x-service-version']} answers {answer.json()['probability']:.4f}")
     to_production = timeline.seconds
     say(f"\ncommit to production: {to_production:.0f} s")
+    go_back(chain, timeline)
+    return timeline, to_production
+
+
+def go_back(chain: Chain, timeline: Timeline) -> None:
+    """A person rolls back; git says so, and nothing takes it away."""
     with timeline.step("models rollback") as notes:
         chain.platform("models", "rollback", USE_CASE, "--why", "declines doubled", "--who", "on call")
         assert chain.score().json()["model_version"] == "1"
@@ -286,7 +292,6 @@ def live_through(chain: Chain) -> tuple[Timeline, float]:
         assert chain.file().hold is not None
         notes.append("version 1 answers, git says so again")
     chain.platform("gitops", "status", USE_CASE)
-    return timeline, to_production
 
 
 def main() -> int:
