@@ -11,6 +11,7 @@ import pytest
 
 from platform_assets.declaration.sections.compute import Compute
 from platform_assets.deployment.errors import DeploymentError, RoutingRefused, StartFailed, TargetUnavailable
+from platform_assets.deployment.kubernetes.archives import ReleaseArchives
 from platform_assets.deployment.kubernetes.arms import StoredArchive
 from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.kubernetes.shipping import ship
@@ -48,7 +49,7 @@ def opened(settings: ClusterSettings, **changed: Any) -> KubernetesTarget:
         one = ship(root, settings)
         return StoredArchive(one.digest, one.uri)
 
-    return KubernetesTarget(settings, shipped)
+    return KubernetesTarget(settings, shipped, archives=ReleaseArchives(settings))
 
 
 def refused(deploy: Callable[[], object], kind: type[DeploymentError], said: str) -> DeploymentError:

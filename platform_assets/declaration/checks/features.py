@@ -184,10 +184,6 @@ def _rows(use_case: UseCase, view: FeatureView) -> Iterator[Problem]:
         if unknown:
             message = unknown_name(f"uses unknown columns {', '.join(unknown)}", unknown, sorted(known))
             yield path, row.expression, message
-        late = sorted((roots & known) - own - set(use_case.serving.request))
-        if late:
-            message = f"uses {', '.join(late)}, which a request does not carry: add it to serving.request"
-            yield path, row.expression, message
 
 
 def _functions(use_case: UseCase, view: FeatureView) -> Iterator[Problem]:
@@ -200,8 +196,6 @@ def _functions(use_case: UseCase, view: FeatureView) -> Iterator[Problem]:
                 yield path, name, f"is the label {name!r}: a label cannot be a feature"
             elif name not in known:
                 yield path, name, unknown_name("no such column", name, sorted(known))
-            elif name not in own and name not in use_case.serving.request:
-                yield path, name, f"{name} is not what a request carries: add it to serving.request"
         try:
             function_source(item.function)
         except FunctionNotFound as error:

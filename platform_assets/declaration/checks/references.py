@@ -19,7 +19,7 @@ from platform_assets.declaration.checks.degradation import degrade_problems
 from platform_assets.declaration.checks.event_days import event_day_problems, spans_without_events
 from platform_assets.declaration.checks.experiments import experiment_problems
 from platform_assets.declaration.checks.explanations import explanation_problems
-from platform_assets.declaration.checks.features import entity_problems, lookup_keys, pass_through, view_problems
+from platform_assets.declaration.checks.features import entity_problems, pass_through, view_problems
 from platform_assets.declaration.checks.gates import gate_problems
 from platform_assets.declaration.checks.keys import key_problems
 from platform_assets.declaration.checks.known_later import known_later_problems
@@ -27,10 +27,11 @@ from platform_assets.declaration.checks.labels import label_problems
 from platform_assets.declaration.checks.measures import measure_problems
 from platform_assets.declaration.checks.options import option_problems
 from platform_assets.declaration.checks.predictions import prediction_problems
+from platform_assets.declaration.checks.requests import request_problems
 from platform_assets.declaration.checks.rollout import rollout_problems
 from platform_assets.declaration.checks.stream_door import stream_door_problems
 from platform_assets.declaration.checks.training import training_problems
-from platform_assets.declaration.checks.windows import uses_request_columns, window_problems
+from platform_assets.declaration.checks.windows import window_problems
 from platform_assets.declaration.sections.changes import HISTORY_COLUMNS
 from platform_assets.declaration.sections.features import MICROSECONDS
 from platform_assets.declaration.sections.migrations import migration_problems
@@ -92,6 +93,7 @@ def find_problems(use_case: UseCase, *, is_stored: bool = False) -> list[Flaw]:
         *(Flaw(*finding) for finding in training_problems(use_case)),
         *(Flaw(*finding) for finding in prediction_problems(use_case)),
         *_gates_and_monitoring(use_case),
+        *(Flaw(*finding) for finding in request_problems(use_case)),
         *_serving(use_case),
         *(Flaw(*finding) for finding in stream_door_problems(use_case)),
         *(Flaw(*finding) for finding in experiment_problems(use_case)),
@@ -279,33 +281,6 @@ def _gates_and_monitoring(use_case: UseCase) -> Iterator[Flaw]:
 
 def _serving(use_case: UseCase) -> Iterator[Flaw]:
     serving = use_case.serving
-    events = use_case.event_source
-    for j, name in enumerate(serving.request):
-        if name == use_case.label.column:
-            yield Flaw(("serving", "request", j), name, "is the label: a request cannot carry what is to be predicted")
-        elif name not in events.column_names:
-            problem = unknown_name(f"no such column in {use_case.events!r}", name, events.column_names)
-            yield Flaw(("serving", "request", j), name, problem)
-    needed = [*events.primary_key, *([events.event_time] if events.event_time else [])]
-    needed += [
-        key
-        for view in use_case.stored_views
-        if view.entity in {e.name for e in use_case.entities}
-        for key in use_case.entity(str(view.entity)).key_columns
-    ]
-    needed += [
-        name
-        for view in use_case.stored_views
-        for window in view.windows
-        for name in uses_request_columns(use_case, window)
-    ]
-    needed += [name for view in use_case.features for lookup in view.lookups for name in lookup_keys(use_case, lookup)]
-    columns = events.column_names  # what is no column is told of where it is named
-    missing = [name for name in dict.fromkeys(needed) if name not in serving.request and name in columns]
-    if missing:
-        yield Flaw(
-            ("serving", "request"), list(serving.request), f"lacks {', '.join(missing)}, which the features need"
-        )
     if serving.mode == "batch":
         yield from _batch(use_case)
     if use_case.task.has_decision and serving.decision is None:

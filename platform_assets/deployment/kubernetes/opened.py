@@ -9,6 +9,7 @@ from pathlib import Path
 
 from platform_assets.deployment.callers import CallerAccess
 from platform_assets.deployment.errors import TargetUnavailable
+from platform_assets.deployment.kubernetes.archives import ReleaseArchives
 from platform_assets.deployment.kubernetes.arms import StoredArchive
 from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.kubernetes.shipping import ship
@@ -40,4 +41,4 @@ def open_kubernetes_target(
         release = ship(root, known)
         return StoredArchive(release.digest, release.uri)
 
-    return KubernetesTarget(known, shipped, callers=callers)
+    return KubernetesTarget(known, shipped, archives=ReleaseArchives(known), callers=callers)

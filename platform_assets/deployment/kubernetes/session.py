@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from platform_assets.declaration.sections.callers import Callers
 from platform_assets.deployment.errors import DeploymentError, StartFailed, StopFailed, TargetBusy
 from platform_assets.deployment.kubernetes import naming
 from platform_assets.deployment.kubernetes.api_errors import ClusterRefused
+from platform_assets.deployment.kubernetes.archives import ReleaseArchives
 from platform_assets.deployment.kubernetes.arms import POD_ADDRESS, StoredArchive
 from platform_assets.deployment.kubernetes.client import Body, ClusterClient
 from platform_assets.deployment.kubernetes.counters import GatewayCounters
@@ -50,6 +52,7 @@ class KubernetesSession:
     Attributes:
         store: what the target remembers.
         lost: set when another command took the Lease.
+        archives: what is remembered of releases that were put there; None where somebody else keeps them.
     """
 
     settings: ClusterSettings
@@ -60,6 +63,7 @@ class KubernetesSession:
     counters: GatewayCounters
     ship: Ship
     lost: threading.Event
+    archives: ReleaseArchives | None = None
 
     def use_cases(self) -> tuple[str, ...]:
         """Every use case that has arms or a rollout."""
@@ -80,6 +84,8 @@ class KubernetesSession:
     def record(self, use_case: str, rollout: Rollout | None) -> None:
         """Remember where a rollout stands; one that waits is counted from here on."""
         self._put(self.store.state.with_rollout(use_case, rollout))
+        if rollout is None:
+            self._settle_archives(use_case)
         if rollout is not None and rollout.waiting:
             try:
                 self.counters.begin(use_case, rollout.new, [arm.name for arm in self.arms(use_case)])
@@ -118,6 +124,7 @@ class KubernetesSession:
             archive=archive,
         )
         self._put(state.model_copy(update={"generation": generation}).with_arm(release.use_case, arm))
+        self._remember_archive(release.use_case, arm)
         secret = environment_secret(arm.spec(release.use_case, translated.environment), self.settings)
         self._applied(arm.name, [secret])
         return arm.name
@@ -252,6 +259,22 @@ class KubernetesSession:
                 "says what it waits for, `platform-assets target status` looks again"
             )
 
+    def _remember_archive(self, use_case: str, arm: ClusterArm) -> None:
+        if self.archives is None or arm.archive is None or not self.store.target_id:
+            return
+        with _archives_are_no_reason_to_fail(self.settings):
+            self.archives.shipped(self.store.target_id, use_case, arm.version, arm.archive)
+
+    def _settle_archives(self, use_case: str) -> None:
+        """A rollout is over: remember what serves, and take away what nobody goes back to."""
+        if self.archives is None or not self.store.target_id:
+            return
+        serving = self.store.state.serving(use_case)
+        with _archives_are_no_reason_to_fail(self.settings):
+            if serving is not None and serving.archive is not None:
+                self.archives.serves(self.store.target_id, use_case, serving.version, serving.archive)
+            self.archives.prune(self.store.target_id, self.store.state.archive_digests())
+
     def _route(self, use_case: str, state: ClusterState) -> None:
         self._put(state)
         self.routing.put(use_case, state.use_case(use_case))
@@ -272,3 +295,16 @@ class KubernetesSession:
             raise TargetBusy(
                 f"another command took the Lease of {self.settings.namespace}, since this one did not renew it in time; run it again"
             )
+
+
+@contextmanager
+def _archives_are_no_reason_to_fail(settings: ClusterSettings) -> Iterator[None]:
+    """What was deployed serves, whatever becomes of archives; the next rollout, or `target prune`, tries again."""
+    try:
+        yield
+    except OSError as error:
+        logger.warning(
+            "archives in %s are kept as they are: %s; `platform-assets target prune` tries again",
+            settings.releases,
+            error,
+        )

@@ -64,6 +64,12 @@ class ClusterSettings(BaseModel):
     releases: str = Field(
         description="Where archives of releases are kept: `s3://bucket/prefix`, or a folder, which is then the mount of `release_claim`."
     )
+    keep_releases: int = Field(
+        default=5,
+        ge=2,
+        description="Archives of each use case that are kept: of the releases that served last. The one that serves, the one before it and "
+        "those of a rollout are always kept.",
+    )
     release_claim: DnsName | None = Field(default=None, description="PersistentVolumeClaim that has `releases`.")
     node_cache_gigabytes: float = Field(
         default=20.0,

@@ -120,7 +120,7 @@ def _to_bucket(archive: Path, digest: str, releases: str, options: Mapping[str, 
     """As `_to_folder`; an object of another size is replaced, one of this size has this digest in its name."""
     parts = urlsplit(releases)
     key = "/".join(part for part in (parts.netloc, parts.path.strip("/"), archive_name(digest)) if part)
-    system, query = _object_store(options)
+    system, query = object_store_client(options)
     uri = f"s3://{key}" + (f"?{urlencode(query)}" if query else "")
     if system.get_file_info(key).size == archive.stat().st_size:
         return uri, False
@@ -130,7 +130,7 @@ def _to_bucket(archive: Path, digest: str, releases: str, options: Mapping[str, 
     return uri, True
 
 
-def _object_store(options: Mapping[str, str]) -> tuple[Any, dict[str, str]]:
+def object_store_client(options: Mapping[str, str]) -> tuple[Any, dict[str, str]]:
     """pyarrow's client, and the part of an address that names an endpoint of its own."""
     from pyarrow import fs
 

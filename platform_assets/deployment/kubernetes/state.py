@@ -98,6 +98,10 @@ class ClusterState(RememberedTarget[ClusterArm]):
     stopped: bool = False
     beside: dict[str, BesideState] = Field(default_factory=dict)
 
+    def archive_digests(self) -> set[str]:
+        """Digests of the archives that arms are started from."""
+        return {arm.archive.digest for _, arm in self.arms() if arm.archive is not None}
+
     def kept_arms(self, use_case: str) -> set[str]:
         """Names of the arms that are to have pods: those with requests or copies, and both of a rollout that waits or turns back."""
         stored = self.use_case(use_case)
@@ -124,6 +128,11 @@ class StateMap:
         self._client = client
         self._stored: dict[str, Any] | None = None
         self.state = ClusterState()
+
+    @property
+    def target_id(self) -> str:
+        """Tells this target from every other one, also of another cluster; empty while nothing was ever deployed."""
+        return "" if self._stored is None else str(self._stored["metadata"].get("uid", ""))
 
     def load(self) -> ClusterState | None:
         """Read it; None when nothing was ever deployed.

@@ -18,6 +18,7 @@ from pathlib import Path
 from platform_assets.deployment.callers import CallerAccess
 from platform_assets.deployment.errors import DeploymentError, StartFailed, StopFailed, TargetUnavailable
 from platform_assets.deployment.kubernetes import lease, naming
+from platform_assets.deployment.kubernetes.archives import ReleaseArchives, left_over
 from platform_assets.deployment.kubernetes.arms import POD_ADDRESS
 from platform_assets.deployment.kubernetes.client import Body, ClusterClient, connected
 from platform_assets.deployment.kubernetes.counters import GatewayCounters, prometheus_text
@@ -58,6 +59,7 @@ class KubernetesTarget:
         settings: ClusterSettings,
         ship: Ship,
         *,
+        archives: ReleaseArchives | None = None,
         callers: CallerAccess | None = None,
         client: ClusterClient | None = None,
         lock_timeout_seconds: float = LOCK_SECONDS,
@@ -67,11 +69,12 @@ class KubernetesTarget:
         Args:
             settings: which cluster, and what is meant on it.
             ship: puts a release's folder where pods fetch it from.
+            archives: what is remembered of releases that were put there; None where somebody else keeps them.
             callers: whether callers are to be checked, which this target leaves to the Gateway.
             client: asks the API; None for one by the settings.
             lock_timeout_seconds: the longest to wait for another command.
         """
-        self.settings, self._ship, self._callers = settings, ship, callers
+        self.settings, self._ship, self._archives, self._callers = settings, ship, archives, callers
         self._given_client, self._lock_timeout_seconds = client, lock_timeout_seconds
 
     def address(self, use_case: str | None = None) -> str:
@@ -228,17 +231,21 @@ class KubernetesTarget:
                 raise StopFailed(f"{', '.join(left)} in {self.settings.namespace} did not end in {seconds:.0f} s")
 
     def prune(self, *, remove: bool) -> Sequence[str]:
-        """Name what has the target's mark in the namespace and nothing recorded owns, and delete it where that is asked for.
+        """Name what has the target's mark in the namespace and nothing recorded owns, and archives beyond those that are kept.
+
+        Both are deleted where that is asked for; a rollout that ends deletes such archives by itself.
 
         Raises:
             TargetBusy, StateUnreadable, TargetUnavailable: see `session`.
         """
         if not remove:
-            return [str(one) for one in orphans(self._client, StateMap(self._client).load() or ClusterState())]
+            store = StateMap(self._client)
+            found = orphans(self._client, store.load() or ClusterState())
+            return [*map(str, found), *self._archives_left(store, remove=False)]
         with self._locked() as session:
             found = orphans(self._client, session.store.state)
             delete_orphans(self._client, found)
-            return [str(one) for one in found]
+            return [*map(str, found), *self._archives_left(session.store, remove=True)]
 
     def keep_beside(self, name: str, command: Sequence[str], environment: Mapping[str, str], working_dir: Path) -> Path:
         """Keep a process running that answers no requests, as a Deployment of one pod; its name begins with `beside-`.
@@ -286,6 +293,9 @@ class KubernetesTarget:
             session.store.put(state.model_copy(update={"beside": others}))
             return True
 
+    def _archives_left(self, store: StateMap, *, remove: bool) -> list[str]:
+        return left_over(self._archives, store.target_id, store.state.archive_digests(), remove=remove)
+
     @cached_property
     def _client(self) -> ClusterClient:
         return self._given_client or connected(self.settings)
@@ -316,7 +326,7 @@ class KubernetesTarget:
         store.load()
         pods = ArmPods(self._client, self.settings.start_timeout_seconds)
         return KubernetesSession(
-            self.settings, self._client, store, pods, self._routing, self._counters, self._ship, lost
+            self.settings, self._client, store, pods, self._routing, self._counters, self._ship, lost, self._archives
         )
 
     def _bring_up(self, session: KubernetesSession) -> KubernetesSession:

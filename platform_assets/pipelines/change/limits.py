@@ -67,6 +67,12 @@ def _better(before: Any, after: Any, difference: Difference, higher: Higher) -> 
     return rule(before, after, difference, higher)
 
 
+def _bolder(before: Any, after: Any, difference: Difference, higher: Higher) -> bool:
+    """The shares of a canary's steps: a step less, or one that gives more than that step gave, is looser."""
+    steps = list(before or ()), list(after or ())
+    return len(steps[1]) < len(steps[0]) or any(new > old for old, new in zip(*steps, strict=False))
+
+
 def _metric_of(difference: Difference) -> str:
     path = difference.path
     if path[-1] == "floor":
@@ -209,6 +215,16 @@ LIMITS: Final[tuple[Limit, ...]] = (
             "undecided": _another,
         },
     ),
+    *_limits(
+        "serving.rollout.*",
+        {
+            "steps_percent": _bolder,
+            "step_minutes": _smaller,
+            "minutes": _smaller,
+            "share_percent": _smaller,
+            "keep_minutes": _smaller,
+        },
+    ),
     *_limits("serving", {"unknown": _another, "fallback": _another, "log": _another}),
     *_limits("training.splits", {"folds": _smaller, "final_test_days": _smaller, "test_days": _smaller}),
     *_limits("training.learners.*", {"baseline": _turned_off}),
@@ -216,7 +232,8 @@ LIMITS: Final[tuple[Limit, ...]] = (
 """Every limit. `late.wait_days` is how long a day is waited for before the rest goes on without it."""
 
 WATCHED_THINGS: Final = (
-    "gates.floors.*", "gates.slices.*", "gates.behaviour.*", "monitoring.measures.*", "monitoring.degrade.*", "serving.rollout.*",
+    "gates.floors.*", "gates.slices.*", "gates.behaviour.*", "monitoring.measures.*", "monitoring.degrade.*", "serving.rollout.shadow",
+    "serving.rollout.canary", "serving.rollout.ab",
 )  # fmt: skip
 """Things of which each is a gate as a whole: to take one out is to loosen it."""
 
@@ -226,7 +243,8 @@ NO_LIMITS: Final = (
     "monitoring.window_days", "monitoring.quality_metric", "monitoring.retrain.*", "monitoring.degrade", "monitoring.degrade.*",
     "monitoring.measures", "monitoring.measures.*", "monitoring.alerts.*", "monitoring.stack", "monitoring.columns.*.why",
     "monitoring.rendered_by",
-    "serving.guards.block_seconds",
+    "serving.guards.block_seconds", "serving.rollout.*.at_most_hours", "serving.rollout.*.at_most_days",
+    "serving.rollout.*.strategy",
     "monitoring.explanations.*",
 )  # fmt: skip
 """Fields beside them that let nothing pass. A bypass has its own who, why and until; retraining is looked at by `automation`."""
@@ -273,6 +291,11 @@ def _is_looser(
     if difference.after is None and _fits(path, "training.learners.*"):
         baseline = old.get((*difference.path, "baseline"))
         return baseline is not None and baseline.value is True
+    if (
+        difference.after is None and path == "serving.rollout.replace"
+    ):  # it follows where it is not written, without keeping
+        kept = old.get((*difference.path, "keep_minutes"))
+        return kept is not None and kept.value > 0
     limit = limit_of(path)
     if limit is None or _is_new(difference, new, old):
         return False

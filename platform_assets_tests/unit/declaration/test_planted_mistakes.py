@@ -199,6 +199,18 @@ MISTAKES = {
     "label in the request": Planted(
         "terminal_id, amount]", "terminal_id, amount, is_fraud]", "serving.request.5", "is the label"
     ),
+    "misspelt column in the request": Planted(
+        "customer_id, terminal_id, amount]",
+        "customer_id, terminal, amount]",
+        "serving.request.3",
+        "did you mean 'terminal_id'?",
+    ),
+    "column that the request lacks": Planted(
+        "customer_id, terminal_id, amount]",
+        "customer_id, amount]",
+        "serving.request",
+        "lacks terminal_id, which the features need: add it",
+    ),
     "outcomes before they are known": Planted(
         "delay_days: 7\n          when_empty: 0\n        # Large",
         "when_empty: 0\n        # Large",

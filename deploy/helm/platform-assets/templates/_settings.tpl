@@ -16,6 +16,7 @@
   "routes" $serving.routes
   "retries" $serving.retries
   "gateway_pods" $serving.gatewayPods
+  "keep_releases" $serving.keepReleases
   "node_cache_gigabytes" $serving.nodeCache.gigabytes
   "node_classes" $serving.nodeClasses
   "reach" $serving.reach

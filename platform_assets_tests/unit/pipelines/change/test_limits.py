@@ -11,7 +11,7 @@ from platform_assets.declaration.sections.alerting import Objectives
 from platform_assets.declaration.sections.behaviour import Direction, Invariance, MinimumCase
 from platform_assets.declaration.sections.gates import Floor, Gates
 from platform_assets.declaration.sections.quality import Quality
-from platform_assets.declaration.sections.rollout import Guards
+from platform_assets.declaration.sections.rollout import AbStage, CanaryStage, Guards, ReplaceStage, ShadowStage
 from platform_assets.declaration.sections.serving import Monitoring, RetrainRule, WatchedColumn
 from platform_assets.declaration.sections.slices import Slice
 from platform_assets.pipelines.change.fields import Field, differences, fields_of
@@ -32,6 +32,10 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitoring.retrain": RetrainRule,
     "monitoring.objectives": Objectives,
     "serving.guards": Guards,
+    "serving.rollout.*": ReplaceStage,
+    "serving.rollout.* ": CanaryStage,
+    "serving.rollout.*  ": ShadowStage,
+    "serving.rollout.*   ": AbStage,
 }
 PARTS = ("description", "why", "name")
 FLOOR = {"floors": [{"metric": "brier", "bound": 0.1}]}
@@ -109,6 +113,36 @@ def test_a_limit_is_looser_one_way_only(tight: dict[str, Any], loose: dict[str, 
     before, after = changed(**tight), changed(**loose)
     assert path in looser(before, after)
     assert path not in looser(after, before)
+
+
+def rolled_out(*stages: dict[str, Any]) -> dict[str, Any]:
+    return changed(serving={"rollout": list(stages)}) if stages else changed()
+
+
+REPLACE, CANARY, SHADOW = {"strategy": "replace"}, {"strategy": "canary"}, {"strategy": "shadow"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "paths"),
+    [
+        ([], [CANARY], []),
+        ([REPLACE], [SHADOW, CANARY], []),
+        ([CANARY], [SHADOW, CANARY, REPLACE], []),
+        ([CANARY], [], ["serving.rollout.canary"]),
+        ([SHADOW, CANARY], [CANARY], ["serving.rollout.shadow"]),
+        ([REPLACE | {"keep_minutes": 30}], [CANARY], ["serving.rollout.replace"]),
+        ([REPLACE | {"keep_minutes": 30}], [REPLACE], ["serving.rollout.replace.keep_minutes"]),
+        ([CANARY], [CANARY | {"steps_percent": [1, 5, 25, 50]}], []),
+        ([CANARY], [CANARY | {"steps_percent": [5, 50]}], ["serving.rollout.canary.steps_percent"]),
+        ([CANARY], [CANARY | {"steps_percent": [20, 25, 50]}], ["serving.rollout.canary.steps_percent"]),
+        ([CANARY], [CANARY | {"step_minutes": 1}], ["serving.rollout.canary.step_minutes"]),
+        ([CANARY], [CANARY | {"at_most_hours": 1}], []),
+    ],
+)
+def test_a_rollout_is_looser_by_what_it_no_longer_asks_for_and_not_by_another_stage(
+    before: list[dict[str, Any]], after: list[dict[str, Any]], paths: list[str]
+) -> None:
+    assert looser(rolled_out(*before), rolled_out(*after)) == paths
 
 
 def test_a_share_that_was_not_declared_is_that_of_all_refused_rows() -> None:
