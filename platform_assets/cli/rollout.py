@@ -63,6 +63,23 @@ def promote(
     _decide(use_case, lambda who, at: Advance(why, who, at, by_hand=True, to_end=to_end))
 
 
+@app.command("raise")
+def raise_share(
+    to: Annotated[
+        int,
+        typer.Option(
+            help="In percent: of the requests; in an A/B test of the entities that take part.", min=1, max=100
+        ),
+    ],
+    use_case: Name = None,
+    why: Why = "raised by hand",
+) -> None:
+    """Give the new version more in this stage, which begins anew: copies, requests or entities. A share never falls."""
+    from platform_assets.deployment.rollout.events import RaiseShare
+
+    _decide(use_case, lambda who, at: RaiseShare(why, who, at, percent=to))
+
+
 @app.command()
 def hold(use_case: Name = None, why: Why = "held by hand") -> None:
     """Stay in this stage, whatever the verdict, until somebody promotes or aborts."""

@@ -10,6 +10,7 @@ one of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from platform_assets.declaration import UseCase
 from platform_assets.deployment.errors import NoRollout, RolloutChanged
-from platform_assets.deployment.rollout.events import Abort, Advance, HoldRollout, RolloutDecision
+from platform_assets.deployment.rollout.events import Abort, Advance, HoldRollout, RaiseShare, RolloutDecision
 from platform_assets.deployment.rollout.stages import Due, StageKind, due
 from platform_assets.deployment.rollout.state import Phase
 from platform_assets.deployment.rollout.view import RolloutView
@@ -50,9 +51,18 @@ class StepOutcome(StrEnum):
     CHANGED = "changed meanwhile"
     DECIDING = "about to decide"
     ADVANCED = "advanced"
+    RAISED = "raised"
     PROMOTED = "promoted"
     ABORTED = "aborted"
     FINISHED = "finished"
+
+
+_BY_HAND: Mapping[type[RolloutDecision], StepOutcome] = {
+    Advance: StepOutcome.ADVANCED,
+    RaiseShare: StepOutcome.RAISED,
+    Abort: StepOutcome.ABORTED,
+    HoldRollout: StepOutcome.HELD,
+}
 
 
 @dataclass(frozen=True)
@@ -197,7 +207,7 @@ def decide(
         models: for the ledger and the champion's alias.
         serving: the target and the folders.
         run_id: of who decides, for the ledger.
-        decision: Advance, Abort or HoldRollout.
+        decision: Advance, RaiseShare, Abort or HoldRollout.
 
     Raises:
         NoRollout: nothing is rolled out.
@@ -209,8 +219,7 @@ def decide(
     books.settle_interrupted(look.view)
     if look.view is None:
         raise NoRollout(f"nothing of {use_case.name} is being rolled out; `platform-assets status` says what serves")
-    outcome = {Advance: StepOutcome.ADVANCED, Abort: StepOutcome.ABORTED, HoldRollout: StepOutcome.HELD}[type(decision)]
-    return _carry_out(books, look, Intent(outcome, decision.reason, decision), at)
+    return _carry_out(books, look, Intent(_BY_HAND[type(decision)], decision.reason, decision), at)
 
 
 def intended(look: RolloutLook, at: datetime) -> Intent:

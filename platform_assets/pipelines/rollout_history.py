@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_assets.deployment.rollout.stages import StageKind
+from platform_assets.deployment.rollout.state import Rollout
 from platform_assets.deployment.rollout.view import RolloutView
 
 NEWEST_BYTES = 32 * 1024 * 1024
@@ -108,10 +109,9 @@ def judged_since(looks: list[Look], view: RolloutView) -> datetime:
     return min(datetime.fromisoformat(since) for since in (*alike, rollout.since))
 
 
-def copied_percent(view: RolloutView) -> int:
-    """Share of the requests that the new version gets copies of now."""
-    stage = view.rollout.stage
-    return stage.percent if stage.kind is StageKind.MIRROR and view.rollout.waiting else 0
+def copied_percent(rollout: Rollout) -> int:
+    """Share of the requests that the new version gets copies of."""
+    return rollout.stage.percent if rollout.stage.kind is StageKind.MIRROR and rollout.waiting else 0
 
 
 def newest_look(path: Path) -> Look | None:

@@ -18,6 +18,7 @@ from platform_assets.deployment.rollout.view import RolloutView
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.pipelines.package import DIGEST_TAG
 from platform_assets.pipelines.rollout_history import Look, copied_percent, read_history, remember
+from platform_assets.pipelines.running_experiments import split_of_plan
 from platform_assets.pipelines.targets import TARGET
 from platform_assets.registry.base import CHAMPION
 from platform_assets.registry.errors import RegistryError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 LEDGER_ACTIONS: Mapping[str, Action] = {
     "advanced": "rollout_advanced",
+    "raised": "rollout_raised",
     "promoted": "rollout_promoted",
     "aborted": "rollout_aborted",
     "held": "rollout_held",
@@ -81,7 +83,7 @@ class RolloutBooks:
             steps=len(before.plan),
             since=before.since,
             weight=weight,
-            copied=0 if after is not None else copied_percent(view),
+            copied=copied_percent(now),
             revision=now.revision,
             outcome=outcome,
             sentence=sentence,
@@ -113,12 +115,18 @@ class RolloutBooks:
             "weights_before": dict(view.rollout.weights),
             "weights": {} if after.finished and outcome == "aborted" else dict(after.weights),
             "arm": view.rollout.new,
+            **self._assigned(after),
         }
         if evidence is not None:
             kept["verdict"] = evidence.verdict.outcome
             kept["requests"] = {"old": evidence.requests_old, "new": evidence.requests_new}
             kept["findings"] = [_shown(asdict(found)) for found in evidence.verdict.findings]
         return self._write_down(outcome, (new, old), after.revision, kept, over=after.finished)
+
+    def _assigned(self, rollout: Rollout) -> dict[str, str]:
+        """How the entities of an A/B test are assigned now: its analysis reads that."""
+        split = split_of_plan(self.use_case, (rollout.stage,))
+        return {} if split is None else {"split": split.header()}
 
     def settle_interrupted(self, view: RolloutView | None) -> str:
         """Write down a decision that the target took and whose looker died before the ledger had it; what came of it, in words."""
@@ -140,6 +148,7 @@ class RolloutBooks:
             },
             "found_later": "who decided was interrupted before this entry was written",
             **({"verdict": last.verdict, "findings": list(last.findings)} if last.verdict else {}),
+            **({} if view is None else self._assigned(view.rollout)),
         }
         notes = self._write_down(outcome, (last.new, last.old), revision, kept, over=view is None)
         settled = {"outcome": outcome, "meant": "", "revision": revision, "over": view is None}

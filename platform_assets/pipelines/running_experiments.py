@@ -10,7 +10,7 @@ assigns and how many is fixed when it begins: another plan under the same name w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,11 +20,12 @@ import polars as pl
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.experiments import Experiment
 from platform_assets.deployment.rollout.stages import Plan
-from platform_assets.experiments.assignment import Split, split_of
+from platform_assets.experiments.assignment import Split, split_from_header, split_of
 from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.ledger import Action, Entry, Ledger
 
 STARTED: Action = "experiment_started"
+RAISED: Action = "rollout_raised"
 FIXED = (
     "measure", "direction", "assign_by", "treatment_ratio", "minimum_effect_ratio", "significance", "guardrails",
 )  # fmt: skip
@@ -40,7 +41,7 @@ class StartedExperiment:
     """A test as it was begun.
 
     Attributes:
-        split: how entities are assigned; its name is that of the running test.
+        split: how entities are assigned, its share as it was last raised; its name is that of the running test.
         plan: as it was declared then.
         at: when it began.
         entry: of the ledger; None for a test that nothing is recorded of.
@@ -114,8 +115,19 @@ def started_experiment(use_case: UseCase, ledger: Ledger | None, name: str) -> S
     row = rows.row(0, named=True)
     evidence: Mapping[str, Any] = json.loads(row["evidence"])
     parts = str(evidence["split"]).split(";")
-    split = Split(use_case.name, name, parts[1], int(parts[2]), int(parts[3]))
+    traffic = max([int(parts[2]), *_raised_traffic(ledger, use_case, name)])
+    split = Split(use_case.name, name, parts[1], traffic, int(parts[3]))
     return StartedExperiment(split, Experiment.model_validate(evidence["experiment"]), row["at"], row["entry"])
+
+
+def _raised_traffic(ledger: Ledger | None, use_case: UseCase, name: str) -> Iterator[int]:
+    """Buckets that took part after each time the test's share was raised."""
+    if ledger is None:
+        return
+    for text in ledger.entries(use_case.name).filter(pl.col("action") == RAISED)["evidence"]:
+        split = split_from_header(use_case.name, json.loads(text).get("split", ""))
+        if split is not None and split.name == name:
+            yield split.traffic
 
 
 def refuse_changes(use_case: UseCase, started: StartedExperiment) -> None:

@@ -31,6 +31,7 @@ Action = Literal[
     "experiment_started",
     "rollout_started",
     "rollout_advanced",
+    "rollout_raised",
     "rollout_held",
     "rollout_aborted",
     "rollout_promoted",

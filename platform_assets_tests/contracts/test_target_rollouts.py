@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from platform_assets.deployment.errors import NoRollout, RolloutChanged, RolloutHeld, RolloutUnderWay
+from platform_assets.deployment.errors import InvalidEvent, NoRollout, RolloutChanged, RolloutHeld, RolloutUnderWay
 from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.rollout.engine import now
-from platform_assets.deployment.rollout.events import Abort, Advance, HoldRollout, ReleaseHold
+from platform_assets.deployment.rollout.events import Abort, Advance, HoldRollout, RaiseShare, ReleaseHold
 from platform_assets.deployment.rollout.stages import Stage, StageKind, planned
 from platform_assets.deployment.target import Target
 from platform_assets_tests.contracts.target_worlds import (
@@ -76,6 +76,10 @@ def test_a_canary_waits_at_each_step_and_goes_on_when_somebody_decides(target: T
         assert (again.changed, again.waiting) == (False, "observing")
         target.ensure_running()
         assert target.rollout("churn") == view, "what only looks, and what brings up, changes no revision"
+        with pytest.raises(InvalidEvent, match="it never falls"):
+            decided(target, RaiseShare, percent=10)
+        assert decided(target, RaiseShare, percent=30).phase == "observing"
+        assert shares(target) == {"1": 70, "2": 30}
         assert decided(target, Advance).phase == "observing"
         assert shares(target) == {"1": 40, "2": 60}
         assert decided(target, Advance).phase == "done"
@@ -164,8 +168,9 @@ def test_what_was_stopped_in_the_middle_of_a_rollout_waits_on_when_it_is_back(
     target: Target, release: MakeRelease
 ) -> None:
     address = target.deploy(release("1")).address
-    shadow = Stage(StageKind.MIRROR, 100, observe=True)
+    shadow = Stage(StageKind.MIRROR, 40, observe=True)
     target.deploy(release("2"), planned([shadow, *steps(50, observe=True)]))
+    decided(target, RaiseShare, percent=100)
     for phase, weights in (("mirroring", {"1": 100, "2": 0}), ("observing", {"1": 50, "2": 50})):
         view = target.rollout("churn")
         assert view is not None

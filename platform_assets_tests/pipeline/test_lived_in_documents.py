@@ -40,6 +40,7 @@ CHANGING = {
     "features stream": "unit/cli/test_features_command.py",
     "features feast": "unit/cli/test_features_command.py",
     "rollout promote": "unit/cli/test_delivery_commands.py",
+    "rollout raise": "unit/cli/test_delivery_commands.py",
     "rollout hold": "unit/cli/test_delivery_commands.py",
     "rollout abort": "unit/cli/test_delivery_commands.py",
     "rollout rehearse": "unit/cli/test_delivery_commands.py",

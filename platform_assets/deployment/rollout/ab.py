@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from platform_assets.declaration.sections.rollout import AbStage
-from platform_assets.deployment.rollout.stages import BUCKETS, Assignment, Stage, StageKind
+from platform_assets.deployment.rollout.stages import BUCKETS, Assignment, Stage, StageKind, split_percent
 from platform_assets.deployment.rollout.strategy import PlannedExperiment
 
 
@@ -35,11 +35,10 @@ class Ab:
             traffic_buckets=max(1, round(plan.traffic_ratio * BUCKETS)),
             treatment_buckets=min(max(1, round(plan.treatment_ratio * BUCKETS)), BUCKETS - 1),
         )
-        share = round(100 * plan.traffic_ratio * plan.treatment_ratio)
         return (
             Stage(
                 StageKind.SPLIT,
-                min(max(1, share), 99),
+                split_percent(plan.traffic_ratio, plan.treatment_ratio),
                 observe=True,
                 at_most_minutes=self.declared.at_most_minutes(),
                 assignment=assignment,

@@ -83,7 +83,7 @@ def advance(session: TargetSession, use_case: str, revision: int, decision: Roll
         session: the target.
         use_case: whose rollout.
         revision: of the rollout that the decision is about.
-        decision: Advance, Abort, HoldRollout or ReleaseHold.
+        decision: Advance, RaiseShare, Abort, HoldRollout or ReleaseHold.
 
     Returns:
         The rollout: it waits again, or is over.

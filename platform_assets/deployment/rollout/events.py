@@ -112,6 +112,17 @@ class HoldRollout(RolloutDecision):
 
 
 @dataclass(frozen=True)
+class RaiseShare(RolloutDecision):
+    """More for the new version in the stage that stands, which begins anew.
+
+    Attributes:
+        percent: of the requests, copied to it or answered by it; in an experiment of the entities that take part.
+    """
+
+    percent: int = 0
+
+
+@dataclass(frozen=True)
 class ReleaseHold(RolloutDecision):
     """Verdicts count again."""
 

@@ -10,6 +10,7 @@ What the machine promises, whatever the order of events:
 - the weights that an action sets add up to 100, except the empty set that withdraws a first version that failed;
 - copies go to a version that has no weight, and end before it gets any;
 - a version is removed only when the weights last confirmed give it nothing, and it was drained if it ever had any;
+- the share of a stage may be raised while it waits, and never falls but to nothing;
 - a rollout that waits goes forward by a decision alone, and back to the old version by an abort at any time;
 - a failure before the last weight was confirmed leads back to the old version alone; after it, forward to the new one, unless the old one
   is kept;
@@ -40,13 +41,14 @@ from platform_assets.deployment.rollout.events import (
     MirrorTaken,
     ProbePassed,
     ProbeRejected,
+    RaiseShare,
     ReleaseHold,
     Removed,
     RolloutDecision,
     WeightsRefused,
     WeightsTaken,
 )
-from platform_assets.deployment.rollout.stages import AT_ONCE, FULL_WEIGHT, Plan, StageKind, check_plan
+from platform_assets.deployment.rollout.stages import AT_ONCE, FULL_WEIGHT, Plan, StageKind, check_plan, raised
 from platform_assets.deployment.rollout.state import WAITS_IN, Phase, Rollout
 
 Transition = tuple[Rollout, tuple[Action, ...]]
@@ -142,6 +144,8 @@ def _while_waiting(state: Rollout, event: Event) -> Transition:
             return _restore(replace(state, held=False), reason)
         case HoldRollout():
             return replace(_decided(state, event), held=True), ()
+        case RaiseShare():
+            return _raise_share(state, event)
         case ReleaseHold():
             return (replace(_decided(state, event), held=False) if state.held else state), ()
         case WeightsTaken() | MirrorTaken():
@@ -157,6 +161,21 @@ def _advance(state: Rollout, *, to_end: bool) -> Transition:
     if state.phase is Phase.KEEPING and state.old is not None:
         return replace(state, phase=Phase.DRAINING, since=""), (Drain(state.old),)
     return _enter(state, len(state.plan) - 1 if to_end else state.step + 1)
+
+
+def _raise_share(state: Rollout, event: RaiseShare) -> Transition:
+    """The same stage with a larger share; its minutes are counted from then on."""
+    if state.held:
+        raise RolloutHeld(
+            f"the rollout is held by {state.decided_by} ({state.decided_why}): its share is raised once somebody promotes it"
+        )
+    if state.phase is Phase.KEEPING:
+        raise InvalidEvent("the new version has all requests already: there is no share to raise")
+    try:
+        plan = raised(state.plan, state.step, event.percent)
+    except ValueError as error:
+        raise InvalidEvent(str(error)) from error
+    return _enter(replace(_decided(state, event), plan=plan), state.step)
 
 
 def _enter(state: Rollout, step: int) -> Transition:

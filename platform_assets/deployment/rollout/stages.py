@@ -93,6 +93,42 @@ def planned(stages: Iterable[Stage], undecided: str = "hold") -> Plan:
     return plan
 
 
+def raised(plan: Plan, step: int, percent: int) -> Plan:
+    """The plan with a larger share in one of its stages.
+
+    Args:
+        plan: the stages.
+        step: of the stage.
+        percent: of the requests, copied or answered; of a SPLIT: of the entities, who takes part.
+
+    Raises:
+        ValueError: the share falls or stays, or is too large for the stage or for the one after it.
+    """
+    stage = plan[step]
+    taking_part = stage.assignment
+    now = stage.percent if taking_part is None else taking_part.traffic_buckets * FULL_WEIGHT / BUCKETS
+    later = [one.percent for one in plan[step + 1 :] if one.kind is StageKind.WEIGHT]
+    most = later[0] - 1 if stage.kind is StageKind.WEIGHT and later else FULL_WEIGHT
+    if not now < percent <= most:
+        raise ValueError(
+            f"the share of this stage is {now:g} % and can be raised to {most} % at most, got {percent} %: it never falls, and the next "
+            "stage's share comes by `rollout promote`"
+        )
+    larger = replace(stage, percent=percent)
+    if taking_part is not None:
+        traffic = percent * BUCKETS // FULL_WEIGHT
+        share = split_percent(traffic / BUCKETS, taking_part.treatment_buckets / BUCKETS)
+        larger = replace(stage, percent=share, assignment=replace(taking_part, traffic_buckets=traffic))
+    changed = (*plan[:step], larger, *plan[step + 1 :])
+    check_plan(changed)
+    return changed
+
+
+def split_percent(traffic_ratio: float, treatment_ratio: float) -> int:
+    """What a SPLIT gives the new version of all requests, in whole percent that are neither none nor all."""
+    return min(max(1, round(FULL_WEIGHT * traffic_ratio * treatment_ratio)), FULL_WEIGHT - 1)
+
+
 def check_plan(plan: Plan) -> None:
     """Refuse stages that no rollout can take.
 

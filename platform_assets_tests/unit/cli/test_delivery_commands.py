@@ -1,5 +1,6 @@
 """Commands of delivery as somebody types them: a person's decisions about a rollout, a rehearsal, callers, Bentos."""
 
+import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import date
@@ -7,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -52,6 +54,20 @@ def test_a_person_holds_promotes_and_aborts(world: RolloutWorld) -> None:
     assert "aborted" in typed("rollout", "abort", "--why", "callers complain")
     assert (world.target.serves, world.target.state) == (OLD, None)
     assert "nothing is rolled out" in typed("rollout", "status")
+
+
+def test_a_person_raises_the_share_of_a_stage_and_it_never_falls(world: RolloutWorld) -> None:
+    text = typed("rollout", "raise", world.name, "--to", "35", "--why", "a quiet evening")
+    assert "raised: a quiet evening" in text
+    assert "35 % of the requests" in text
+    entries = world.models.ledger(world.name).entries(world.name)
+    (kept,) = (json.loads(text) for text in entries.filter(pl.col("action") == "rollout_raised")["evidence"])
+    assert (kept["why"], kept["weights_before"]["new"], kept["weights"]["new"]) == ("a quiet evening", 20, 35)
+    for share, said in (("35", "it never falls"), ("50", "`rollout promote`")):
+        refused = CliRunner().invoke(app, ["rollout", "raise", world.name, "--to", share])
+        assert refused.exit_code == 1
+        assert said in " ".join(refused.output.split())
+    assert world.actions().count("rollout_raised") == 1
 
 
 def test_a_rehearsal_judges_the_rollout_that_waits_under_traffic_until_its_verdict(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from platform_assets.deployment.errors import NoRollout
-from platform_assets.deployment.rollout.events import Abort, Advance, HoldRollout
+from platform_assets.deployment.rollout.events import Abort, Advance, HoldRollout, RaiseShare
 from platform_assets.deployment.rollout.stages import AT_ONCE, Assignment, Due, Stage, StageKind
 from platform_assets.deployment.rollout.state import Phase, Rollout
 from platform_assets.deployment.rollout.view import ArmView, RolloutView
@@ -182,13 +182,14 @@ class Killed(BaseException):
         (CANARY_AND_KEEP, Abort("wrong model", "ops", "t"), ["rollout_aborted", "rolled_back"]),
         (CANARY_AND_KEEP, Advance("fine", "ops", "t", by_hand=True), ["rollout_promoted", "deployed"]),
         (CANARY_AND_KEEP, HoldRollout("wait", "ops", "t"), ["rollout_held"]),
+        (CANARY_AND_KEEP, RaiseShare("quiet", "ops", "t", percent=70), ["rollout_raised"]),
         (
             CANARY_AND_KEEP[:1],
             Advance("fine", "ops", "t", by_hand=True),
             ["rollout_promoted", "deployed", "rollout_finished"],
         ),
     ],
-    ids=["aborted", "promoted", "held", "finished"],
+    ids=["aborted", "promoted", "held", "raised", "finished"],
 )
 def test_a_decision_whose_process_was_killed_stands_in_the_ledger_once(
     stages: Any, decision: Any, actions: list[str], dies_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

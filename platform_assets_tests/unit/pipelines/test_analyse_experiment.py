@@ -1,6 +1,7 @@
 """A simulated A/B test from the lake's tables: an effect is found, an A/A is not, a mismatch of the sample ratio blocks the verdict."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from platform_assets.pipelines.running_experiments import (
     started_experiment,
 )
 from platform_assets.registry.base import RegisteredVersion
-from platform_assets.registry.ledger import Ledger, ledger_table
+from platform_assets.registry.ledger import Entry, Ledger, ledger_table
 
 from .experiment_world import AS_OF, DAYS, DELAY_DAYS, FIRST_DAY, RUNNING, TEST_BEGINS, TEST_DAYS, Shop, shop
 
@@ -115,6 +116,20 @@ def test_what_moves_nobody_may_change_and_another_name_is_another_test(better: C
     renamed = Catalog(shop(name="another_model", measure="unpaid"), better.lake)
     analysed = analyse_experiment(renamed, ledger)
     assert analysed.started.plan.measure == shop().experiment.measure, "the one that runs goes on by its own plan"  # type: ignore[union-attr]
+
+
+def test_a_share_that_was_raised_by_hand_is_what_the_analysis_counts_by(better: Catalog, tmp_path: Path) -> None:
+    ledger = begun(tmp_path)
+    first = started_experiment(shop(), ledger, RUNNING)
+    larger = replace(first.split, traffic=9_800)
+    for name, split in (("1", larger), ("2", replace(larger, name="another_test", traffic=9_900))):
+        evidence = {"split": split.header(), "why": "a quiet evening"}
+        entry = Entry(
+            f"shop/rollout_raised/{name}", datetime.now(UTC), "shop", "rollout_raised", "7", "6", "", evidence, "r"
+        )
+        ledger.record(entry)
+    assert started_experiment(shop(), ledger, RUNNING).split == larger
+    assert analyse_experiment(better, ledger).started.split == larger
 
 
 def test_the_begin_of_a_test_is_recorded_once(tmp_path: Path) -> None:

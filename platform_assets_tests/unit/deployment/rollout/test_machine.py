@@ -21,6 +21,7 @@ DECISIONS: list[Event] = [
     events.Advance("seen enough", "a person", AT, by_hand=True),
     events.Advance("seen enough", "a person", AT, by_hand=True, to_end=True),
     events.Abort("worse", "verdict", AT),
+    events.RaiseShare("it is quiet", "a person", AT, percent=60),
     events.HoldRollout("wait", "a person", AT),
     events.ReleaseHold("go on", "a person", AT),
 ]
@@ -199,11 +200,12 @@ def test_any_order_of_events_keeps_the_promises(has_old: bool, plan: Plan, happe
             continue
         assert state.revision == before.revision + (state != before)
         if before.waiting:
-            forward = isinstance(event, events.Advance)
+            forward = isinstance(event, events.Advance | events.RaiseShare)
             back = isinstance(event, events.Abort | events.ArmFailed | events.WeightsRefused)
             assert (state.phase != before.phase or state.step != before.step) == (forward or back)
             assert not back or due[-1] == actions.SetWeights({"old": 100})
-            assert not forward or not before.held or event.by_hand
+            assert not forward or not before.held or getattr(event, "by_hand", False)
+            assert not isinstance(event, events.RaiseShare) or state.step == before.step
         if isinstance(event, events.ProbePassed):
             passed.add("new")
         if isinstance(event, events.WeightsTaken):
@@ -293,6 +295,64 @@ def test_a_rollout_that_is_held_names_who_holds_it() -> None:
         machine.next(state, events.Advance("no worse", "verdict", AT))
     aborted, due = machine.next(state, events.Abort("worse", "verdict", AT))
     assert (aborted.phase, due) == (Phase.RESTORING, (actions.SetWeights({"old": 100}),))
+
+
+@pytest.mark.parametrize(
+    ("stage", "percent", "does"),
+    [
+        (MIRROR, 100, (actions.Mirror("new", 100),)),
+        (weight(20), 49, (actions.SetWeights({"new": 49, "old": 51}),)),
+    ],
+)
+def test_a_share_is_raised_within_its_stage_and_the_rest_of_the_plan_stays(
+    stage: Stage, percent: int, does: tuple[Action, ...]
+) -> None:
+    world, state, due = start(True, planned([stage, weight(50)]))
+    before, _ = play(world, state, due)
+    state, due = machine.next(before, events.RaiseShare("it is quiet", "a person", AT, percent=percent))
+    assert due == does
+    state, _ = play(world, state, due)
+    assert (state.phase, state.step, state.plan[1:]) == (before.phase, 0, before.plan[1:])
+    assert (state.decided_by, state.decided_why) == ("a person", "it is quiet")
+    advanced, _ = machine.next(state, events.Advance("no worse", "verdict", AT))
+    assert advanced.weights == {"new": 50, "old": 50}
+
+
+def test_more_entities_take_part_in_an_experiment_and_none_changes_its_version() -> None:
+    some = Assignment("churn-1", "customer_id", 5_000, 3_000)
+    world, state, due = start(True, planned([Stage(StageKind.SPLIT, 15, observe=True, assignment=some)]))
+    state, _ = play(world, state, due)
+    _, due = machine.next(state, events.RaiseShare("it is quiet", "a person", AT, percent=80))
+    assert due == (
+        actions.SetWeights({"new": 24, "old": 76}, "new", Assignment("churn-1", "customer_id", 8_000, 3_000)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("plan", "percent", "message"),
+    [
+        ([MIRROR], 40, r"is 40 % and can be raised to 100 % at most, got 40 %"),
+        ([MIRROR], 101, "100 % at most"),
+        ([weight(20), weight(50)], 10, "it never falls"),
+        ([weight(20), weight(50)], 50, r"raised to 49 % at most, got 50 %.* `rollout promote`"),
+        ([weight(20)], 100, "raised to 99 % at most"),
+        ([SPLIT], 100, "share of this stage is 100 %"),
+        ([KEEP], 50, "has all requests already"),
+    ],
+)
+def test_a_share_that_falls_or_is_the_next_stages_is_refused(plan: list[Stage], percent: int, message: str) -> None:
+    world, state, due = start(True, planned(plan))
+    state, _ = play(world, state, due)
+    with pytest.raises(InvalidEvent, match=message):
+        machine.next(state, events.RaiseShare("more", "a person", AT, percent=percent))
+
+
+def test_the_share_of_a_rollout_that_is_held_is_not_raised() -> None:
+    world, state, due = start(True, planned([weight(20)]))
+    state, _ = play(world, state, due)
+    state, _ = machine.next(state, events.HoldRollout("the shop opens", "ops", AT))
+    with pytest.raises(RolloutHeld, match=r"held by ops \(the shop opens\)"):
+        machine.next(state, events.RaiseShare("more", "a person", AT, percent=50))
 
 
 @pytest.mark.parametrize(
