@@ -34,6 +34,7 @@ from platform_assets.training.dataset import Dataset, read_dataset
 from platform_assets.training.effort import EffortMeter, PartOfTraining
 from platform_assets.training.fit import declared_imputation
 from platform_assets.training.folds import refit_days
+from platform_assets.training.kept_folds import KeptFolds
 from platform_assets.training.parts import measured_parts
 from platform_assets.training.predictor import Predictor
 from platform_assets.training.selection import IN_THIS_PROCESS, Placement, Selection, select_learner
@@ -96,7 +97,8 @@ def train(
     dataset = read_dataset(use_case, frame)
     storage = models.search_storage(use_case.name)
     budget = models.search_budget(use_case)
-    selection = select_model(use_case, dataset, as_of, log, storage, models.placement, budget)
+    kept = models.kept_folds(use_case.name, as_of, code_version())
+    selection = select_model(use_case, dataset, as_of, log, storage, models.placement, budget, kept)
     comparison, winner = selection.comparison, selection.winner
     days = refit_days(as_of, use_case.label_delay_days, use_case.training.splits.train_days)
     predictor, again = _fitted_again(use_case, dataset, days, winner)
@@ -116,6 +118,8 @@ def train(
             use_case.name, run.run_id, {**tags, **tracked.tags, MODEL_DIGEST_TAG: digest}
         )
         run.set_tags({"registered_model": f"models:/{version.use_case}/{version.version}"})
+    if kept is not None:
+        kept.clear()
     return TrainedModel(
         version=version,
         digest=digest,
@@ -204,6 +208,7 @@ def select_model(
     storage: str | None = None,
     placement: Placement = IN_THIS_PROCESS,
     budget: SearchBudget | None = None,
+    kept: KeptFolds | None = None,
 ) -> Selection:
     """Every declared learner searched and compared on the folds that end as of the day, the best of them chosen."""
     training = use_case.training
@@ -218,6 +223,7 @@ def select_model(
         storage=storage,
         placement=placement,
         budget=budget,
+        kept=kept,
     )
 
 

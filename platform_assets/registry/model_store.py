@@ -6,6 +6,7 @@ Belongs here: opening the two, and where searches and fits of models take place.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from platform_assets.lake.layout import MODEL, table_uri
 from platform_assets.registry.base import PRODUCTION, Environment, ModelRegistry
 from platform_assets.registry.ledger import Ledger, ledger_table
 from platform_assets.registry.registry import MODEL_REGISTRIES
+from platform_assets.training.kept_folds import KeptFolds
 from platform_assets.training.selection import IN_THIS_PROCESS, Placement
 from platform_assets.training.tuning.trials import SearchBudget, SearchError, Spending
 
@@ -28,7 +30,7 @@ class ModelStore:
         tracking_uri: the registry's address; never shown, it may hold a password.
         lake: where ledgers are.
         environment: whose champion and challenger are meant.
-        searches: folder that keeps finished trials of searches; None keeps nothing.
+        searches: folder that keeps finished trials of searches and folds of comparisons; None keeps nothing.
         placement: where models are searched and fitted.
         kind: name of the registry, one of `registry/registry.py`.
         keeps_holds: whether nothing is promoted after a rollback until a person lifts it.
@@ -74,6 +76,12 @@ class ModelStore:
             return None
         self.searches.mkdir(parents=True, exist_ok=True)
         return f"sqlite:///{self.searches / use_case}.db"
+
+    def kept_folds(self, use_case: str, as_of: date, code: str) -> KeptFolds | None:
+        """What a training that was cut off has finished of its comparison; None where nothing is kept."""
+        if self.searches is None:
+            return None
+        return KeptFolds(self.searches / "folds" / use_case / as_of.isoformat(), code)
 
     def ledger(self, use_case: str) -> Ledger:
         """The ledger of a use case's moves."""

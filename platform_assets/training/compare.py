@@ -19,6 +19,7 @@ from platform_assets.training.dataset import Dataset, DatasetError, rows_to_judg
 from platform_assets.training.effort import Effort, EffortMeter
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.folds import Fold
+from platform_assets.training.kept_folds import KeptFold, KeptFolds
 from platform_assets.training.learners import Learner
 from platform_assets.training.learners.base import Vector
 from platform_assets.training.predictor import ImputationStrategy, Predictor
@@ -198,6 +199,7 @@ def compare(
     *,
     impute: Mapping[str, ImputationStrategy] | None = None,
     exclude_known_groups: bool = False,
+    kept: KeptFolds | None = None,
 ) -> Comparison:
     """Fit and judge every candidate on the same rows of the same folds.
 
@@ -210,6 +212,7 @@ def compare(
         progress: called with one line whenever a candidate has finished a fold.
         impute: imputation strategy by feature.
         exclude_known_groups: see `dataset.rows_to_judge`.
+        kept: what an earlier try that was cut off has finished, and where this one keeps what it finishes; None keeps nothing.
 
     Raises:
         ComparisonError: there is nothing to compare or two candidates share a name.
@@ -224,8 +227,9 @@ def compare(
     without = [_metrics_without(fold, test, metrics, progress) for fold, (_, test) in zip(folds, splits, strict=True)]
     results: list[CandidateResult] = []
     latest: dict[str, Vector] = {}
+    predict = _Predicting(seed, impute, kept, progress)
     for candidate in candidates:
-        result, predictions = _judge(candidate, folds, splits, metrics, without, seed, progress, impute)
+        result, predictions = _judge(candidate, folds, splits, metrics, without, predict, progress)
         results.append(result)
         if predictions is not None:
             latest[candidate.name] = predictions
@@ -282,39 +286,62 @@ def split_fold(dataset: Dataset, fold: Fold, exclude_known_groups: bool) -> tupl
     return train, test
 
 
+@dataclass(frozen=True)
+class _Predicting:
+    """From a fold's rows to predictions for its test rows: taken from an earlier try, or made and kept."""
+
+    seed: int
+    impute: Mapping[str, ImputationStrategy] | None
+    kept: KeptFolds | None
+    progress: Callable[[str], None]
+
+    def __call__(self, learner: Learner, train: Dataset, test: Dataset) -> tuple[KeptFold, str]:
+        """The predictions, and a word for those that an earlier try had made."""
+        name = None if self.kept is None else self.kept.name_of(learner, train, test, self.seed, self.impute)
+        found = None if self.kept is None or name is None else self.kept.find(name)
+        if found is not None:
+            return found, ", finished before this run began"
+        started = time.perf_counter()
+        predictor = fit_predictor(train, learner, self.seed, self.impute)
+        fitted = time.perf_counter()
+        prediction = predictor.predict(test.X)
+        made = KeptFold(prediction, fitted - started, time.perf_counter() - fitted)
+        if self.kept is not None and name is not None:
+            try:
+                self.kept.keep(name, made)
+            except OSError as error:
+                self.progress(f"a finished fold cannot be kept for another try ({error}); the training goes on")
+        return made, ""
+
+
 def _judge(
     candidate: Candidate,
     folds: Sequence[Fold],
     splits: Sequence[tuple[Dataset, Dataset]],
     metrics: Sequence[Metric],
     without: Sequence[frozenset[str]],
-    seed: int,
+    predict: _Predicting,
     progress: Callable[[str], None],
-    impute: Mapping[str, ImputationStrategy] | None,
 ) -> tuple[CandidateResult, Vector | None]:
     """One candidate on every fold, and its predictions for the latest."""
     done: list[FoldResult] = []
     latest: Vector | None = None
     with EffortMeter().part() as part:
         for fold, (train, test) in zip(folds, splits, strict=True):
-            started = time.perf_counter()
             try:
-                predictor = fit_predictor(train, candidate.learner, seed, impute)
-                fitted = time.perf_counter()
-                prediction = predictor.predict(test.X)
+                made, again = predict(candidate.learner, train, test)
             except (
                 ValueError
             ) as error:  # rows that a library cannot learn or predict from; all of ours are ValueErrors too
                 failure = f"fold {fold.index} ({fold.describe()}): {error}"
                 progress(f"{candidate.name}: left out, {failure}")
                 return CandidateResult(candidate, tuple(done), failure), None
-            predicted = time.perf_counter()
-            values, problems = measure(scored(test, prediction), metrics)
-            latest = prediction if latest is None else latest
-            seconds, allowed = (fitted - started, predicted - fitted), without[len(done)]
+            values, problems = measure(scored(test, made.prediction), metrics)
+            latest = made.prediction if latest is None else latest
+            seconds, allowed = (made.fit_seconds, made.predict_seconds), without[len(done)]
             done.append(FoldResult(fold, values, problems, len(train), len(test), *seconds, allowed, effort=part.lap()))
             shown = ", ".join(f"{name} {value:.4f}" for name, value in list(values.items())[:3])
-            progress(f"{candidate.name}: fold {len(done)} of {len(folds)}, {shown}, {predicted - started:.1f} s")
+            progress(f"{candidate.name}: fold {len(done)} of {len(folds)}, {shown}, {sum(seconds):.1f} s{again}")
     return CandidateResult(candidate, tuple(done)), latest
 
 

@@ -31,6 +31,7 @@ from platform_assets.training.dataset import Dataset
 from platform_assets.training.distributed.placement import engine, placed
 from platform_assets.training.fit import declared_imputation
 from platform_assets.training.folds import Fold, final_test_fold, prequential_folds
+from platform_assets.training.kept_folds import KeptFolds
 from platform_assets.training.tuning.search import search_candidate
 from platform_assets.training.tuning.trials import SearchBudget, SearchError, SearchResult
 
@@ -158,6 +159,7 @@ def select_learner(
     storage: str | None = None,
     placement: Placement = IN_THIS_PROCESS,
     budget: SearchBudget | None = None,
+    kept: KeptFolds | None = None,
 ) -> Selection:
     """Search, compare, choose, and judge the choice once on the final test.
 
@@ -172,6 +174,7 @@ def select_learner(
         storage: where finished trials of searches are kept.
         placement: where models are fitted and searched.
         budget: most money of each search.
+        kept: folds that an earlier try has finished; None keeps nothing.
 
     Raises:
         ComparisonError: no candidate could be measured.
@@ -199,6 +202,7 @@ def select_learner(
         progress,
         impute=declared_imputation(training),
         exclude_known_groups=exclude_known_groups,
+        kept=kept,
     )
     winner = choose(comparison, training.select_by, training.tie_tolerance)
     final = _final_test(training, dataset, as_of, label_delay_days, winner, metrics, progress, exclude_known_groups)
