@@ -95,10 +95,8 @@ def train(
     table = catalog.training_sets
     frame = table.read(as_of, as_of)
     dataset = read_dataset(use_case, frame)
-    storage = models.search_storage(use_case.name)
-    budget = models.search_budget(use_case)
     kept = models.kept_folds(use_case.name, as_of, code_version())
-    selection = select_model(use_case, dataset, as_of, log, storage, models.placement, budget, kept)
+    selection = _selected(use_case, dataset, as_of, log, models, kept)
     comparison, winner = selection.comparison, selection.winner
     days = refit_days(as_of, use_case.label_delay_days, use_case.training.splits.train_days)
     predictor, again = _fitted_again(use_case, dataset, days, winner)
@@ -225,6 +223,19 @@ def select_model(
         budget=budget,
         kept=kept,
     )
+
+
+def _selected(
+    use_case: UseCase,
+    dataset: Dataset,
+    as_of: date,
+    log: Callable[[str], None],
+    models: ModelStore,
+    kept: KeptFolds | None,
+) -> Selection:
+    """`select_model` with what an earlier try has finished, where this installation keeps it."""
+    storage, budget = models.search_storage(use_case.name), models.search_budget(use_case)
+    return select_model(use_case, dataset, as_of, log, storage, models.placement, budget, kept)
 
 
 def rows_by_class(predictor: Predictor) -> dict[str, int]:
