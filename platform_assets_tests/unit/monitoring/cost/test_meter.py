@@ -3,14 +3,17 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Collection
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
+from platform_assets.monitoring.cost import meter
 from platform_assets.monitoring.cost.gpus import gpus_here
-from platform_assets.monitoring.cost.meter import Meter
+from platform_assets.monitoring.cost.meter import Meter, _descendants
 
 
 def burn(seconds: float) -> None:
@@ -20,16 +23,42 @@ def burn(seconds: float) -> None:
 
 
 def test_laps_are_the_work_between_them() -> None:
-    with Meter() as meter:
+    with Meter() as measuring:
         burn(0.05)
-        first = meter.lap()
-        second = meter.lap()
+        first = measuring.lap()
+        second = measuring.lap()
         burn(0.1)
-        third = meter.lap()
+        third = measuring.lap()
     assert first.cpu_seconds >= 0.05
     assert second.cpu_seconds < 0.05
     assert third.cpu_seconds >= 0.1
     assert third.gigabyte_seconds > 0
+
+
+def test_children_and_theirs_are_those_that_psutil_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where another thread started them, and where the kernel lists none."""
+    nested = "import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', 'import time; time.sleep(30)'])"
+    started: list[subprocess.Popen[bytes]] = []
+    thread = threading.Thread(target=lambda: started.append(subprocess.Popen([sys.executable, "-S", "-c", nested])))
+    thread.start()
+    thread.join()
+    try:
+        process, deadline = psutil.Process(), time.monotonic() + 20
+        while len(found := _descendants(process)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert {one.pid for one in found} == {one.pid for one in process.children(recursive=True)}
+        assert len(found) == 2
+
+        def without_lists(number: int) -> list[int]:
+            raise FileNotFoundError(number)
+
+        monkeypatch.setattr(meter, "_children_of", without_lists)
+        assert {one.pid for one in _descendants(process)} == {one.pid for one in found}
+    finally:
+        for child in psutil.Process(started[0].pid).children():
+            child.kill()
+        started[0].kill()
+        started[0].wait()
 
 
 class SimulatedGpus:
@@ -47,11 +76,11 @@ class SimulatedGpus:
 
 def test_a_gpu_counts_while_it_is_held() -> None:
     gpus = SimulatedGpus()
-    with Meter(gpus) as meter:
-        assert meter.lap().gpu_seconds == 0.0
+    with Meter(gpus) as measuring:
+        assert measuring.lap().gpu_seconds == 0.0
         gpus.works = True
         time.sleep(0.02)
-        held = meter.lap()
+        held = measuring.lap()
     assert held.gpu_seconds == pytest.approx(held.seconds, abs=0.005)
 
 
@@ -81,7 +110,7 @@ def test_what_nvml_says_and_what_is_there_without_it(monkeypatch: pytest.MonkeyP
 
 
 def test_a_child_that_ended_counts() -> None:
-    with Meter() as meter:
+    with Meter() as measuring:
         subprocess.run([sys.executable, "-S", "-c", "sum(range(3_000_000))"], check=True)
-        lap = meter.lap()
+        lap = measuring.lap()
     assert lap.cpu_seconds > 0.02
