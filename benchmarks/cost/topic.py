@@ -187,7 +187,12 @@ def _run(environment: Mapping[str, str]) -> float:
             running = subprocess.Popen(
                 [*command, "run", USE_CASE], env=environment, cwd=ROOT, stdout=printed, stderr=subprocess.STDOUT
             )
-            _, status, used = os.wait4(running.pid, 0)
+            try:
+                _, status, used = os.wait4(running.pid, 0)
+            except BaseException:  # whoever ends the benchmark ends what it started
+                running.kill()
+                running.wait()
+                raise
             running.returncode = os.waitstatus_to_exitcode(status)
             if running.returncode:
                 printed.seek(0)
