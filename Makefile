@@ -176,8 +176,8 @@ attack: setup run ## Attack a copy of the deployed service, on loopback and for 
 chaos: setup run ## Accidents at random to a copy of the deployed service, under load: docs/reports/chaos.md (SEED=, ACCIDENTS=)
 	@$(BIN)/python -m benchmarks.chaos $(if $(SEED),--seed $(SEED)) $(if $(ACCIDENTS),--accidents $(ACCIDENTS)) --output docs/reports/chaos.md
 
-back-ends: setup ## The small world on PostgreSQL, Redis and S3, in production and staging, against the embedded default, to the bit
-	@$(BIN)/python -m benchmarks.back_ends
+back-ends: setup ## The small world on PostgreSQL, Redis, S3 and Kafka, with two and four processes, against the embedded default, to the bit (REPORT=file)
+	@$(BIN)/python -m benchmarks.back_ends $(if $(REPORT),--output $(REPORT))
 
 soak: setup ## A million requests to one service: memory and latency stay flat (REQUESTS=100000 for a shorter one)
 	@$(BIN)/python -m benchmarks.soak $(if $(REQUESTS),--requests $(REQUESTS))

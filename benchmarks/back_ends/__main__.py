@@ -123,7 +123,11 @@ def _compared(ran: list[Home], console: Console) -> list[Seen]:
 def _run(home: Home) -> float:
     """Seconds that its run took."""
     began = time.monotonic()
-    home.command("run", USE_CASE)
+    try:
+        home.command("run", USE_CASE)
+    except SystemExit as error:
+        sys.stderr.write(f"{error}\n")  # at once: the other one may run for long
+        raise
     return time.monotonic() - began
 
 
