@@ -169,6 +169,19 @@ def put_in_service(
     return Deployed(version.version, bento.digest, result)
 
 
+def what_serves(use_case: UseCase, serving: ServingHome) -> str:
+    """Who answers after a deployment that failed, in a sentence, as the target says it: after a first one it is nobody."""
+    try:
+        status = serving.target().status().use_cases.get(use_case.name)
+    except DeploymentError as error:
+        return f"Whether the version that served before still does is not known: {error}"
+    if status is None or status.version is None:
+        return f"No version of {use_case.name} serves: none had taken over before."
+    if not status.serving:
+        return f"{status.version}, which served before, has the requests and no process that is ready: `platform-assets status` says why."
+    return f"The version that served before still does: {status.version}."
+
+
 def release_of(use_case: UseCase, version: RegisteredVersion, bento: BuiltBento, settings: ServingSettings) -> Release:
     """What the target is asked to run."""
     command, environment = serve_command(bento, settings, host=HOST_PLACEHOLDER)

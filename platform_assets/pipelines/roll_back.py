@@ -23,7 +23,7 @@ from platform_assets.deployment.rollout.events import Abort
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.deployment.target import Target
 from platform_assets.features.online.feature_store import FeatureStore
-from platform_assets.pipelines.deploy import put_in_service
+from platform_assets.pipelines.deploy import put_in_service, what_serves
 from platform_assets.pipelines.package import DIGEST_TAG, release_info
 from platform_assets.pipelines.targets import targets_of
 from platform_assets.pipelines.write_model_card import renew_model_cards
@@ -186,7 +186,7 @@ def _serves(
         deployed = put_in_service(use_case, version, bento, models, feature_store, serving, run_id, {"rollback": True})
     except DeploymentError as error:
         raise ServiceNotBack(
-            f"{error}\nVersion {version.version} does not serve any more; the version that served before still does."
+            f"{error}\nVersion {version.version} does not serve any more. {what_serves(use_case, serving)}"
         ) from error
     result = deployed.result
     timings = dict(result.timings_seconds)

@@ -18,7 +18,7 @@ from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import asset_key, policy
 from platform_assets.orchestration.partitions import as_of_days
-from platform_assets.pipelines.deploy import Deployed, deploy
+from platform_assets.pipelines.deploy import Deployed, deploy, what_serves
 from platform_assets.pipelines.package import PackagedService, PackagingFailed, package, unmerged_version
 from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.model_store import ModelStore
@@ -118,9 +118,7 @@ def deployment_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         try:
             deployed = deploy(use_case, models, feast, serving, context.partition_key, context.run_id)
         except DeploymentError as error:
-            raise dg.Failure(
-                description=f"{error}\nThe version that served before still does.", allow_retries=False
-            ) from error
+            raise dg.Failure(description=f"{error}\n{what_serves(use_case, serving)}", allow_retries=False) from error
         return _deployed(deployed)
 
     return deployment

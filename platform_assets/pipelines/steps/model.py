@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from platform_assets.declaration.days import DayRange
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.pipelines.build_training_set import build_training_set
-from platform_assets.pipelines.deploy import deploy
+from platform_assets.pipelines.deploy import deploy, what_serves
 from platform_assets.pipelines.evaluate import evaluate
 from platform_assets.pipelines.gitops.automation import AwaitedMerge, promote_or_propose
 from platform_assets.pipelines.gitops.propose import Proposer
@@ -163,7 +163,7 @@ def deploy_champion(context: StepContext, table: str, days: DayRange | None) -> 
     try:
         deployed = deploy(context.use_case, parts.models, parts.feature_store, parts.serving, day, context.run_id)
     except DeploymentError as error:
-        raise StepRefused(f"{error}\nThe version that served before still does.") from error
+        raise StepRefused(f"{error}\n{what_serves(context.use_case, parts.serving)}") from error
     result = deployed.result
     return StepResult(
         {

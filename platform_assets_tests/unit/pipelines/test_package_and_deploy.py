@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from platform_assets.deployment.errors import StartFailed
+from platform_assets.deployment.errors import StartFailed, TargetUnavailable
 from platform_assets.deployment.packaging.build import ROOT, write_context
 from platform_assets.deployment.registry import TARGETS
-from platform_assets.deployment.release import DeploymentResult, Release
+from platform_assets.deployment.release import DeploymentResult, ProcessStatus, Release, TargetStatus, UseCaseStatus
 from platform_assets.deployment.rollout.stages import AT_ONCE, Plan, Stage, StageKind, planned
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
-from platform_assets.pipelines.deploy import deploy
+from platform_assets.pipelines.deploy import deploy, what_serves
 from platform_assets.pipelines.package import DIGEST_TAG, NotPromoted, PackagingFailed, package
 from platform_assets.registry.base import CHAMPION, RegisteredVersion
 from platform_assets.registry.ledger import Ledger, ledger_table
@@ -52,6 +52,16 @@ class AnyTarget:
 
     refuses: bool = False
     taken: list[tuple[Release, Plan]] = field(default_factory=list)
+    before: str | None = None
+    ready: bool = True
+
+    def status(self) -> TargetStatus:
+        if self.before == "unknown":
+            raise TargetUnavailable("the state cannot be read")
+        process = ProcessStatus("parking-1-0", str(self.before), "RUNNING", 7, 1, self.ready, 1.0, 1)
+        weights = {} if self.before is None else {self.before: 100}
+        parking = UseCaseStatus("parking", self.before, "http://127.0.0.1:1", weights, (process,), None)
+        return TargetStatus(True, "http://127.0.0.1:1", {}, {"parking": parking})
 
     def deploy(self, release: Release, plan: Plan = AT_ONCE) -> DeploymentResult:
         if self.refuses:
@@ -117,6 +127,22 @@ def test_a_service_that_does_not_take_over_is_in_the_ledger_with_its_error(world
     [entry] = world.entries()
     assert (entry["action"], entry["previous_version"]) == ("deployment_failed", None)
     assert "no such model" in str(entry["evidence"])
+
+
+@pytest.mark.parametrize(
+    ("before", "ready", "said"),
+    [
+        (None, True, "No version of parking serves: none had taken over before."),
+        ("v2-a", True, "The version that served before still does: v2-a."),
+        ("v2-a", False, "v2-a, which served before, has the requests and no process that is ready"),
+        ("unknown", True, "is not known: the state cannot be read"),
+    ],
+)
+def test_who_serves_after_a_failure_is_what_the_target_says(
+    world: World, before: str | None, ready: bool, said: str
+) -> None:
+    world.target.before, world.target.ready = before, ready
+    assert said in what_serves(use_case(), world.stores[2])
 
 
 @pytest.mark.parametrize("why", ["not champion", "another day", "never built", "changed since"])

@@ -12,7 +12,7 @@ import pytest
 from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.deployment.packaging import BuiltBento
-from platform_assets.deployment.release import DeploymentResult, Release
+from platform_assets.deployment.release import DeploymentResult, ProcessStatus, Release, TargetStatus, UseCaseStatus
 from platform_assets.deployment.rollout.events import Abort
 from platform_assets.deployment.rollout.stages import Plan, Stage, StageKind, planned
 from platform_assets.deployment.rollout.state import Phase, Rollout
@@ -44,6 +44,13 @@ class Target:
 
     def rollout(self, use_case: str) -> RolloutView | None:
         return self.coming
+
+    def status(self) -> TargetStatus:
+        process = ProcessStatus(
+            "card_fraud-2-0", "v2-b", "RUNNING", 7, 1, ready=True, uptime_seconds=1.0, resident_bytes=1
+        )
+        serving = UseCaseStatus("card_fraud", "v2-b", "http://127.0.0.1:1", {"v2-b": 100}, (process,), None)
+        return TargetStatus(True, "http://127.0.0.1:1", {}, {"card_fraud": serving})
 
     def advance(self, use_case: str, revision: int, decision: Abort) -> Rollout:
         assert self.coming is not None
@@ -176,7 +183,7 @@ def test_a_service_that_does_not_start_changes_nothing_and_is_recorded(world: Bu
     found.target.refuses = True
     result = found.roll_back()
     assert not result.success
-    assert "version that served before still does" in failure(result)
+    assert "version that served before still does: v2-b" in failure(result)
     assert found.champion == "2"
     assert found.actions() == [("promoted", "1"), ("promoted", "2"), ("deployment_failed", "1")]
 
