@@ -97,7 +97,8 @@ def shown_slices(use_case: UseCase, evidence: Mapping[str, Any]) -> list[dict[st
         parts = (gate.get("details") or {}).get("parts")
         if not parts:
             continue
-        columns, item = list(parts[0]), declared.get(gate["name"])
+        columns = sorted(parts[0], key=lambda column: column != "value")  # what a row is about stands first
+        item = declared.get(gate["name"])
         rows = [
             [
                 item.name_of(str(part["value"])) if item is not None and column == "value" else cell(part.get(column))
