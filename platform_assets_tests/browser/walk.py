@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, TimeoutError, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MOST_MILLISECONDS = 60_000
@@ -37,12 +37,15 @@ def look(page: Page, base: str, asked: dict[str, Any], pictures: Path) -> dict[s
     page.on("pageerror", lambda one: complaints.append(str(one)[:300]))
     page.on("response", lambda one: complaints.append(f"{one.status} {one.url}") if one.status >= 400 else None)
     page.set_viewport_size({"width": asked["width"], "height": asked["height"]})
-    page.goto(asked["path"] if ":" in asked["path"] else base + asked["path"], wait_until="domcontentloaded")
-    for selector in asked["waits"]:
-        page.locator(selector).first.wait_for(state="visible")
-    for selector in asked["clicks"]:
-        page.locator(selector).first.click()
-    until = time.monotonic() + COUNTED_MILLISECONDS / 1000
+    try:
+        page.goto(asked["path"] if ":" in asked["path"] else base + asked["path"], wait_until="domcontentloaded")
+        for selector in asked["waits"]:
+            page.locator(selector).first.wait_for(state="visible")
+        for selector in asked["clicks"]:
+            page.locator(selector).first.click()
+    except TimeoutError as error:  # one page that lacks something keeps nobody from the others
+        complaints.append(f"waited {MOST_MILLISECONDS / 1000:.0f} s in vain: {str(error).splitlines()[-1].strip(' -')}")
+    until = time.monotonic() + (0 if complaints else COUNTED_MILLISECONDS / 1000)
     counts, images = counted(page, asked)
     while time.monotonic() < until and not is_whole(asked, counts, images):
         page.wait_for_timeout(200)
