@@ -44,7 +44,7 @@ def look(page: Page, base: str, asked: dict[str, Any], pictures: Path) -> dict[s
         for selector in asked["clicks"]:
             page.locator(selector).first.click()
     except TimeoutError as error:  # one page that lacks something keeps nobody from the others
-        complaints.append(f"waited {MOST_MILLISECONDS / 1000:.0f} s in vain: {str(error).splitlines()[-1].strip(' -')}")
+        complaints.append(f"waited {MOST_MILLISECONDS / 1000:.0f} s in vain: {' '.join(str(error).split())[-200:]}")
     until = time.monotonic() + (0 if complaints else COUNTED_MILLISECONDS / 1000)
     counts, images = counted(page, asked)
     while time.monotonic() < until and not is_whole(asked, counts, images):
