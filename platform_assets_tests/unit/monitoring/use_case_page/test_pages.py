@@ -9,7 +9,7 @@ from platform_assets.monitoring.use_case_page.charts import chart, nice_range
 from platform_assets.monitoring.use_case_page.findings import with_findings
 from platform_assets.monitoring.use_case_page.page import index_page, use_case_page
 from platform_assets.monitoring.use_case_page.state import Link, SeriesPoint, UseCaseState
-from platform_assets.monitoring.use_case_page.state_of_operations import FailedRun
+from platform_assets.monitoring.use_case_page.state_of_operations import DueState, FailedRun
 from platform_assets.monitoring.use_case_page.summary import UseCaseSummary, summary_of
 from platform_assets.pictures.numbers import count, duration, percent, quantity
 from platform_assets.pictures.pages import page_style
@@ -59,6 +59,14 @@ def test_what_is_wrong_comes_first_with_since_when_why_and_what_to_do() -> None:
     assert "5 h" in words
     assert "make dev, run 01234567" in words
     assert "1,234,567" in words
+
+
+def test_of_much_that_is_due_the_first_is_shown() -> None:
+    due = tuple(DueState(job="load", days=f"2018-09-{day:02}", late=False) for day in range(1, 30))
+    page = use_case_page(with_findings(healthy(operations=operations(due=due))))
+    assert "load of 2018-09-06" in page
+    assert "load of 2018-09-07" not in page.split("What runs by itself")[1]
+    assert "; and 23 more." in page
 
 
 def test_names_are_escaped() -> None:
