@@ -12,6 +12,7 @@ GROUPS = f'group:"{USE_CASE}__*"'
 """As typed into the search field above the graph."""
 TELEPHONE = 400
 """Width of a narrow screen, in pixels."""
+MISSING = "text=Missing required config entry"
 RUN_LINK, MARKDOWN = "a[href*='/runs/']", "text=[Show Markdown]"
 
 
@@ -27,6 +28,7 @@ class UiPage:
         at_least: how many there must be of each.
         images: how many drawn pictures there must be at least.
         clicks: selectors that are clicked then, one after the other.
+        gone: selectors of which nothing may be left then.
         is_shown: whether the guide shows its picture.
         width: of the window, in pixels.
         height: of the window, in pixels.
@@ -39,6 +41,7 @@ class UiPage:
     at_least: dict[str, int]
     images: int = 0
     clicks: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
     is_shown: bool = False
     width: int = 1400
     height: int = 900
@@ -132,8 +135,7 @@ def _pages_of_a_model(day: str, as_of: str, checks: int) -> list[UiPage]:
         ),
         UiPage(
             "rollback", asset("model", "rollback", view="overview"), ("button:has-text('Materialize')",),
-            {"what is missing": "text=Missing required config entry", "one field": ".CodeMirror >> text=why"},
-            {"what is missing": 0},
+            {"what is missing": MISSING, "one field": ".CodeMirror >> text=why"}, {"one field": 1}, gone=(MISSING,),
             clicks=("button:has-text('Materialize')", "button:has-text('Scaffold missing config')", "button:has-text('Confirm')"),
         ),
     ]  # fmt: skip

@@ -43,6 +43,8 @@ def look(page: Page, base: str, asked: dict[str, Any], pictures: Path) -> dict[s
             page.locator(selector).first.wait_for(state="visible")
         for selector in asked["clicks"]:
             page.locator(selector).first.click()
+        for selector in asked["gone"]:
+            page.locator(selector).first.wait_for(state="hidden")
     except TimeoutError as error:  # one page that lacks something keeps nobody from the others
         complaints.append(f"waited {MOST_MILLISECONDS / 1000:.0f} s in vain: {' '.join(str(error).split())[-200:]}")
     until = time.monotonic() + (0 if complaints else COUNTED_MILLISECONDS / 1000)
