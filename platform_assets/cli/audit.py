@@ -90,7 +90,11 @@ def _show(name: str, found: "AuditedLog") -> None:
     )
     if ledger is not None:
         console.print(f"  ledger: {ledger.chained} entries follow each other; {ledger.before} are from before")
-    console.print(f"  anchors: {found.anchors}; platform-assets audit anchor {name} makes one")
+    newest = "" if found.anchored_at is None else f", the newest of {found.anchored_at:%Y-%m-%d %H:%M} UTC"
+    console.print(
+        f"  anchors: {found.anchors}{newest}; {found.lines_since:,} lines of the log are in none yet. One is made on each day that predictions "
+        f"are stored; platform-assets audit anchor {name} makes one now"
+    )
     for row in found.erasures.sort("at").to_dicts():
         console.print(
             f"  erased {row['at']:%Y-%m-%d %H:%M} UTC by {escape(row['who'])}: {row['entity']}, {escape(row['why'])} ({row['erasure']})"
@@ -110,5 +114,7 @@ def _plain(found: "AuditedLog") -> dict[str, object]:
         "stored": found.stored,
         "ledger_entries": 0 if found.ledger is None else found.ledger.entries,
         "anchors": found.anchors,
+        "anchored_at": None if found.anchored_at is None else found.anchored_at.isoformat(),
+        "lines_since_the_newest_anchor": found.lines_since,
         "erasures": found.erasures["erasure"].to_list(),
     }

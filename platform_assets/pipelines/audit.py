@@ -32,6 +32,10 @@ class AnchorUnknown(ValueError):
     """A head that was kept elsewhere is not among the anchors here: these were changed, or it is another log's."""
 
 
+class NotAnchored(ValueError):
+    """Log or ledger is not what was written, so that nothing was anchored; the message names the first bad place."""
+
+
 @dataclass(frozen=True)
 class AuditedLog:
     """What an audit found.
@@ -44,6 +48,8 @@ class AuditedLog:
         unchained: those of them that are from before there was a chain.
         erasures: recorded.
         anchors: how often heads were written down.
+        anchored_at: when that was done last; None where it never was.
+        lines_since: lines of the log that no anchor holds yet.
     """
 
     log: FollowedChain
@@ -53,6 +59,8 @@ class AuditedLog:
     unchained: int
     erasures: pl.DataFrame
     anchors: int
+    anchored_at: datetime | None
+    lines_since: int
 
     @property
     def passed(self) -> bool:
@@ -92,26 +100,51 @@ def verify_audit(catalog: Catalog, log_folder: Path, against: str | None = None)
     lake, stored, unchained = _against_log(catalog, log_folder, log)
     ledger = _followed_ledger(catalog, anchors)
     faults = [*log.faults, *lake, *_ledger_faults(catalog, ledger), *_anchor_faults(catalog, anchors)]
-    times = anchors.filter(pl.col("kind") == ALL).height
-    return AuditedLog(log, ledger, tuple(faults), stored, unchained, erasures, times)
+    moments = anchors.filter(pl.col("kind") == ALL)["at"].sort().to_list()
+    last = moments[-1] if moments else None
+    since = _lines_since(log, anchors)
+    return AuditedLog(log, ledger, tuple(faults), stored, unchained, erasures, len(moments), last, since)
 
 
-def write_anchor(catalog: Catalog, log_folder: Path, now: datetime | None = None) -> dict[str, Any]:
+def anchor_of_day(catalog: Catalog, log_folder: Path, now: datetime | None = None) -> str:
+    """Write down where the log and the ledger end, once on each day of UTC, and say in a sentence what became of it.
+
+    Where something is not as it was written, that is the sentence: what is stored meanwhile is stored all the same.
+    """
+    moment, table = now or datetime.now(UTC), anchor_table(catalog)
+    if any(at.date() == moment.date() for at in _rows(table)["at"].to_list()):
+        return f"anchored on {moment.date()} already"
+    try:
+        written = write_anchor(catalog, log_folder, moment, key=f"anchor/day/{moment.date()}")
+    except NotAnchored as error:
+        return str(error)
+    return f"anchored on {moment.date()}: {written['head']}"
+
+
+def write_anchor(
+    catalog: Catalog, log_folder: Path, now: datetime | None = None, key: str | None = None
+) -> dict[str, Any]:
     """Write down where the log and the ledger end.
 
     Segments whose last line was anchored before are not written again.
+
+    Args:
+        catalog: the tables.
+        log_folder: of the use case's services.
+        now: the present.
+        key: of two anchors with the same key only the first is kept; None for one that is always kept.
 
     Returns:
         The anchor, as it may be kept elsewhere: its id, time, head, and the rows that the head stands for.
 
     Raises:
-        ValueError: the log or the ledger is not what was written; nothing is anchored.
+        NotAnchored: the log or the ledger is not what was written.
     """
     moment, table = now or datetime.now(UTC), anchor_table(catalog)
     anchors = _rows(table)
     found = verify_audit(catalog, log_folder)
     if not found.passed:
-        raise ValueError(
+        raise NotAnchored(
             f"{catalog.use_case.name}: nothing is anchored, because {len(found.faults)} places are not as they were written, the first "
             f"{found.faults[0]}: platform-assets audit verify {catalog.use_case.name}"
         )
@@ -131,7 +164,7 @@ def write_anchor(catalog: Catalog, log_folder: Path, now: datetime | None = None
     whole = [*rows, {"kind": ALL, "name": ALL, "lines": len(rows), "head": head}]
     table.append(
         pl.DataFrame([{"anchor": name, "at": moment, **row} for row in whole], schema=ANCHOR_SCHEMA),
-        idempotency_key=f"anchor/{name}",
+        idempotency_key=key or f"anchor/{name}",
     )
     return {"use_case": catalog.use_case.name, "anchor": name, "at": moment.isoformat(), "head": head, "rows": rows}
 
@@ -143,6 +176,12 @@ def _head(rows: Sequence[Mapping[str, Any]], previous: str) -> str:
 
 def _rows(table: LakeTable) -> pl.DataFrame:
     return table.read() if table.exists() else pl.DataFrame(schema=table.schema)
+
+
+def _lines_since(log: FollowedChain, anchors: pl.DataFrame) -> int:
+    held = anchors.filter(pl.col("kind") == SEGMENT).group_by("name").agg(pl.col("lines").max())
+    anchored = dict(held.iter_rows())
+    return sum(max(0, one.lines - anchored.get(one.name, 0)) for one in log.segments.values())
 
 
 def _anchored_segments(anchors: pl.DataFrame) -> list[AnchoredHead]:

@@ -43,7 +43,7 @@ def what_was_made(installation: Installation, name: str) -> dict[str, Any]:
     catalog = installation.catalog(use_case)
     tables = {}
     for table in catalog.stored_names():
-        if table.startswith("maintenance/") or table.endswith("/usage"):
+        if table.startswith("maintenance/") or table.endswith(("/usage", "/anchors")):
             continue
         stored = catalog.stored(table)
         tables[table] = {"rows": table_digest(stored.read()), "version": stored.version()}

@@ -45,6 +45,7 @@ from platform_assets.orchestration.metadata import (
 )
 from platform_assets.orchestration.partitions import earlier_days, event_days, partition_range
 from platform_assets.orchestration.run_traces import tag_traces
+from platform_assets.pipelines.audit import anchor_of_day
 from platform_assets.pipelines.use_case_state.links import report_path
 from platform_assets.pipelines.watch import (
     StoredPredictions,
@@ -110,7 +111,10 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         days = partition_range(context)
         folder = serving.log_folder(use_case.name)
-        stored = store_predictions(Catalog(use_case, lake), Path(folder), days)
+        catalog = Catalog(use_case, lake)
+        stored = store_predictions(catalog, Path(folder), days)
+        anchored = anchor_of_day(catalog, Path(folder))
+        context.log.info(anchored)
         segments = stored.segments
         tag_traces(context, stored.rows)
         by_day = {day: stored.rows.filter(pl.col(EVENT_DAY) == day) for day in days.days}
@@ -125,6 +129,7 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 "predictions": stored.rows.height,
                 "bad_lines": len(segments.bad_lines),
                 "torn_lines": segments.torn_lines,
+                "anchor": anchored,
             },
             data_version=data_version(stored.commit),
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_assets.declaration.days import DayRange
+from platform_assets.pipelines.audit import anchor_of_day
 from platform_assets.pipelines.check_parity import check_parity
 from platform_assets.pipelines.estimate_quality import estimate_quality
 from platform_assets.pipelines.explain_prediction.samples import explain_samples
@@ -35,7 +36,9 @@ def store_log(context: StepContext, table: str, days: DayRange | None) -> StepRe
         StepCheck("requests_logged", not stored.outages, f"{refused} refused requests", blocking=False),
         StepCheck("store_answered", not without_store, f"{without_store} predictions without store", blocking=False),
     )
-    return StepResult({"predictions": stored.rows.height, "delta_version": stored.commit.version}, checks)
+    anchored = anchor_of_day(context.catalog, folder)
+    facts = {"predictions": stored.rows.height, "delta_version": stored.commit.version, "anchor": anchored}
+    return StepResult(facts, checks)
 
 
 def compare_parity(context: StepContext, table: str, days: DayRange | None) -> StepResult:
