@@ -92,8 +92,8 @@ def _show(name: str, found: "AuditedLog") -> None:
         console.print(f"  ledger: {ledger.chained} entries follow each other; {ledger.before} are from before")
     newest = "" if found.anchored_at is None else f", the newest of {found.anchored_at:%Y-%m-%d %H:%M} UTC"
     console.print(
-        f"  anchors: {found.anchors}{newest}; {found.lines_since:,} lines of the log are in none yet. One is made on each day that predictions "
-        f"are stored; platform-assets audit anchor {name} makes one now"
+        f"  anchors: {found.anchors}{newest}; {found.lines_since:,} lines of the log are in none yet. One is made on each day "
+        f"that predictions are stored; platform-assets audit anchor {name} makes one now"
     )
     for row in found.erasures.sort("at").to_dicts():
         console.print(
