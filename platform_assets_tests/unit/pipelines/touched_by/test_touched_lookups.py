@@ -1,4 +1,4 @@
-"""Which predictions a file of a table touched that features look into: each address carries its own number, so that a value names its row."""
+"""Which predictions a file touched that features look into: each address carries its own number, so a value names its row."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
