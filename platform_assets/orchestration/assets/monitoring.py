@@ -110,11 +110,8 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], serving: dg.ResourceParam[ServingHome]
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         days = partition_range(context)
-        folder = serving.log_folder(use_case.name)
-        catalog = Catalog(use_case, lake)
-        stored = store_predictions(catalog, Path(folder), days)
-        anchored = anchor_of_day(catalog, Path(folder))
-        context.log.info(anchored)
+        catalog, folder = Catalog(use_case, lake), Path(serving.log_folder(use_case.name))
+        stored = store_predictions(catalog, folder, days)
         segments = stored.segments
         tag_traces(context, stored.rows)
         by_day = {day: stored.rows.filter(pl.col(EVENT_DAY) == day) for day in days.days}
@@ -129,7 +126,7 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 "predictions": stored.rows.height,
                 "bad_lines": len(segments.bad_lines),
                 "torn_lines": segments.torn_lines,
-                "anchor": anchored,
+                "anchor": anchor_of_day(catalog, folder),
             },
             data_version=data_version(stored.commit),
         )
