@@ -96,7 +96,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     (bento / "bento.yaml").write_text("")
     registry = OneVersion(RegisteredVersion("parking", "3", "run", {DIGEST_TAG: digest}), folder=tmp_path / "run")
     ledger, target = Ledger(ledger_table(str(tmp_path / "ledger"))), AnyTarget()
-    models: Any = SimpleNamespace(registry=lambda: registry, ledger=lambda name: ledger)
+    models: Any = SimpleNamespace(registry=lambda: registry, ledger=lambda name: ledger, keeps_holds=False)
     feature_store = FeatureStore("sqlite://", {"type": "sqlite", "path": "online.db"}, str(tmp_path))
     with TARGETS.with_member("any", lambda home, port: target):  # type: ignore[arg-type, return-value]
         yield World(registry, target, ledger, (models, feature_store, ServingHome(str(tmp_path), 1024, "any")), digest)
