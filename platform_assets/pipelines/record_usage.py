@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
+from uuid import uuid4
 
 import polars as pl
 
@@ -35,6 +36,8 @@ from platform_assets.monitoring.cost.usage import (
 )
 from platform_assets.pipelines.use_case_state.service import REQUESTS, scraped_samples
 
+COMMAND: Final = "command"
+"""In place of a job: what a command took beside the jobs that it ran."""
 COUNT_TABLES_EVERY = timedelta(hours=1)
 LONGEST_HELD = timedelta(days=7)
 """Bytes that were not counted for longer are charged for so long."""
@@ -105,6 +108,16 @@ def record_usage(catalog: Catalog, serving: ServingHome, runs: Iterable[RunUsage
         return RecordedUsage(0, None, 0.0)
     frame = usage_frame(rows)
     return RecordedUsage(frame.height, table.append(frame), float(frame["cpu_seconds"].sum()))
+
+
+def record_command(catalog: Catalog, now: datetime, cpu_seconds: float) -> None:
+    """Add what a command took by itself, beside the runs that it ran.
+
+    Raises:
+        LakeError: the table cannot be written.
+    """
+    run = RunUsage(f"command-{uuid4()}", catalog.use_case.name, COMMAND, "", now, cpu_seconds=max(0.0, cpu_seconds))
+    catalog.usage.append(usage_frame(run_rows(run)))
 
 
 def _newest_readings(kept: pl.DataFrame) -> Mapping[str, Mapping[str, Any]]:

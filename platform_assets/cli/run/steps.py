@@ -44,6 +44,7 @@ from platform_assets.pipelines.check_service import (
 from platform_assets.pipelines.cloud_settings import require_cloud
 from platform_assets.pipelines.due import DueJob, polled
 from platform_assets.pipelines.jobs import ONLINE
+from platform_assets.pipelines.record_usage import record_command
 from platform_assets.pipelines.refresh_online_store import why_to_fill
 from platform_assets.pipelines.run_visits import history_visit, live_day_visit, predicted_visit, watched_visits
 from platform_assets.pipelines.turns import one_run_at_a_time
@@ -91,8 +92,9 @@ def _run_use_cases(installation: Installation, name: str | None, *, beyond_budge
             ask_budget(journey)
         traffic = run_one(journey)
         service = _check(journey) if journey.use_case.is_realtime else None
-        _record_usage(journey, began, cpu_before)
+        taken = _record_usage(journey, began, cpu_before)
         print_summary(journey, traffic, monotonic() - started, service)
+        _record_end(journey, cpu_before, taken)
         if service is not None and not service.passed:
             wrong.append(explanation(service))
     if wrong:
@@ -133,18 +135,34 @@ def ask_budget(journey: Journey) -> None:
         console.print(f"    {foreseen}", markup=False)
 
 
-def _record_usage(journey: Journey, began: datetime, cpu_before: float) -> None:
-    """What the run took; where it cannot be written the run has done its work all the same, says so, and counts it."""
+def _record_usage(journey: Journey, began: datetime, cpu_before: float) -> float | None:
+    """What the run took; where it cannot be written the run has done its work all the same, says so, and counts it.
+
+    Returns:
+        The CPU-seconds that are recorded now; None where they are not.
+    """
     installation, taken = journey.installation, cpu_seconds_of_family() - cpu_before
     sheet = sheet_name(installation.settings.price_sheet, journey.use_case.cloud)
     try:
         journey.jobs.record_usage(journey.catalog, installation.serving, sheet, began, taken)
+        return taken
     except (LakeError, OSError, ValueError) as error:
         miss = UsageMiss(journey.use_case.name, datetime.now(UTC).isoformat(), round(taken, 1), str(error))
         console.print(
             f"[yellow]warning:[/] what this command took ({taken:,.0f} CPU-seconds) was not recorded: {escape(str(error))}. Its runs are "
             f"recorded as soon as that can be done; `platform-assets cost show` {escape(_counted(installation, miss))}"
         )
+        return None
+
+
+def _record_end(journey: Journey, cpu_before: float, taken: float | None) -> None:
+    """What recording and the screen took themselves, some seconds: the screen shows costs, so it comes after what it shows."""
+    if taken is None:
+        return
+    try:
+        record_command(journey.catalog, datetime.now(UTC), cpu_seconds_of_family() - cpu_before - taken)
+    except (LakeError, OSError) as error:
+        console.print(f"[yellow]warning:[/] what the end of this command took was not recorded: {escape(str(error))}")
 
 
 def _counted(installation: Installation, miss: UsageMiss) -> str:

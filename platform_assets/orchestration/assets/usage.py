@@ -31,15 +31,13 @@ from platform_assets.orchestration.metadata import (
 )
 from platform_assets.orchestration.sensors import sensor_status
 from platform_assets.pipelines.budgets import STEPS, month_spent
-from platform_assets.pipelines.record_usage import RecordedUsage, record_usage, runs_since
+from platform_assets.pipelines.record_usage import COMMAND, RecordedUsage, record_usage, runs_since
 from platform_assets.pipelines.show_cost import cost_of_days, plot_costs
 
 INTERVAL_SECONDS = 15 * 60
 DATA_VERSION: Final = "dagster/data_version"
 """Tag by which Dagster knows the version of what was made."""
 BUDGET_CHECK: Final = "budget"
-COMMAND: Final = "command"
-"""In place of a job: what a command took beside the jobs that it ran."""
 
 
 def usage_sensor_name(use_case: UseCase) -> str:

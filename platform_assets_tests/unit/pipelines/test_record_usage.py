@@ -16,7 +16,7 @@ from platform_assets.lake.lake import Lake
 from platform_assets.monitoring.cost.meter import cpu_seconds_of_family
 from platform_assets.monitoring.cost.price_sheet import PriceSheet
 from platform_assets.monitoring.cost.usage import Quantities, RunUsage
-from platform_assets.pipelines.record_usage import record_usage, runs_since
+from platform_assets.pipelines.record_usage import record_command, record_usage, runs_since
 from platform_assets.pipelines.show_cost import NothingRecorded, cost_of_days, forecast_job, plot_costs
 from platform_assets.pipelines.use_case_state.series import cost_series
 from platform_assets.testing.declare import declare
@@ -77,6 +77,12 @@ def test_a_run_is_recorded_once(parking: UseCase, catalog: Catalog, serving: Ser
     kept = catalog.usage.read().sort("at")
     assert kept["run_id"].drop_nulls().to_list() == ["r1", "r1", "r2", "r2"]
     assert runs_since(catalog, NOW) == NOW + timedelta(minutes=2) - timedelta(hours=1)
+
+
+def test_what_a_command_took_at_its_end_is_added(parking: UseCase, catalog: Catalog) -> None:
+    record_command(catalog, NOW, 3.5)
+    (row,) = catalog.usage.read().iter_rows(named=True)
+    assert (row["kind"], row["job"], row["cpu_seconds"]) == ("overhead", "command", 3.5)
 
 
 def test_a_service_process_is_charged_for_what_it_did(parking: UseCase, catalog: Catalog, serving: ServingHome) -> None:
