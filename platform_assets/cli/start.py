@@ -5,6 +5,7 @@ Belongs here: what is the same for all commands. Does not belong here: any comma
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from collections.abc import Mapping
@@ -43,6 +44,9 @@ class Commands(typer.Typer):
         from platform_assets.cli.console import show_traceback
 
         gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
+        atexit.register(
+            gc.freeze
+        )  # Python's last search for garbage takes seconds where libraries made a million objects
         put_into_panels(self)
         try:
             return super().__call__(*arguments, **options)

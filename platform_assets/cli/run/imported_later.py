@@ -9,10 +9,10 @@ from typing import Final
 from platform_assets.features.aggregation.compilation import COMPILED
 
 IMPORTED_LATER: Final = (
+    "pandera.polars",
+    "matplotlib.pyplot",
     "platform_assets.simulation.reach_loops",
     *COMPILED,
-    "pandera.polars",
-    "deltalake",
     "feast",
     "sklearn.ensemble",
     "xgboost",

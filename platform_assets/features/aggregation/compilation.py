@@ -8,6 +8,7 @@ in an image while it is built, in `platform-assets run` while data is loaded. Do
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -64,10 +65,12 @@ def has_bytecode(name: str) -> bool:
 
 def main() -> None:
     """Load the modules; the explicit signatures of their loops compile them."""
+    gc.disable()  # hardly anything that an import makes is garbage
     with without_runtime_type_checks():
         for name in sys.argv[1:] or COMPILED:
             if name in COMPILED or not has_bytecode(name):
                 import_module(name)
+    gc.freeze()  # nor is it when this process ends: looking for it would take as long as one of the imports
 
 
 if __name__ == "__main__":

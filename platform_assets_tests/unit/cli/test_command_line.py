@@ -1,7 +1,10 @@
 """What is the same for all commands, as somebody types them: home, exit codes, JSON, version, completion, messages of libraries."""
 
+import atexit
+import gc
 import json
 import logging
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from platform_assets.cli.answer import ListedColumn, Listing
 from platform_assets.cli.completion import model_names, use_case_names
 from platform_assets.cli.console import fail_readably
 from platform_assets.cli.library_messages import FILE, messages_of_libraries
-from platform_assets.cli.start import PANELS
+from platform_assets.cli.start import PANELS, Commands
 from platform_assets.declaration.problems import MOST_LINES
 from platform_assets.deployment.environments import default_home, homes_of, project_folder
 
@@ -204,3 +207,15 @@ def test_a_library_that_is_missing_is_named_with_what_installs_it(capsys: pytest
     assert "pip install 'platform-assets[s3]'" in capsys.readouterr().err
     with pytest.raises(ModuleNotFoundError), fail_readably():
         raise ModuleNotFoundError("No module named 'platform_assets.gone'", name="platform_assets.gone")
+
+
+def test_a_command_ends_without_a_last_search_for_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would take seconds after the last line, where much was imported."""
+    at_the_end: list[Any] = []
+    monkeypatch.setattr(atexit, "register", at_the_end.append)
+    monkeypatch.setattr(gc, "set_threshold", lambda *_: None)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    commands = Commands()
+    commands.command()(lambda: None)
+    commands([], standalone_mode=False)
+    assert gc.freeze in at_the_end
