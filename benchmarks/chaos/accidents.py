@@ -10,6 +10,7 @@ import json
 import os
 import random
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ import psutil
 
 from benchmarks.attack import accidents as below
 from benchmarks.attack.scene import Scene
+from platform_assets.deployment.local.attendants import DOORS
 from platform_assets.deployment.local.launch import PROGRAM_VARIABLE, TARGET_VARIABLE, marked_processes
 
 SUPERVISOR, PROXY = "supervisord", "envoy"
+PROGRAM_SECONDS = 60.0
 PROXY_FILES = ("routes.json", "clusters.json", "listeners.json")
 
 
@@ -59,6 +62,19 @@ def possible(scene: Scene) -> list[Accident]:
     deleted = Accident("the online store deleted", False, "store", lambda scene, _: below.deleted_store(scene))
     damaged = Accident("the online store damaged", False, "store", lambda scene, _: below.damaged_store(scene))
     return [*killed, every, broken, *([disk] if scene.on_own_disk else []), deleted, damaged]
+
+
+def wait_for_programs(scene: Scene) -> None:
+    """Until the target's own programs run beside the service: they start last, and one that is not there yet is no kind.
+
+    Raises:
+        RuntimeError: one of them does not come.
+    """
+    deadline = time.monotonic() + PROGRAM_SECONDS
+    while lacking := {DOORS, PROXY, scene.use_case.name} - running(scene).keys():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{', '.join(sorted(lacking))} did not start in {PROGRAM_SECONDS:.0f} s")
+        time.sleep(0.1)
 
 
 def running(scene: Scene) -> dict[str, list[psutil.Process]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from benchmarks.attack.good_callers import Outcome
 from benchmarks.attack.scene import PROCESSES, RATE_PER_SECOND, Scene, under_good_load
-from benchmarks.chaos.accidents import Accident, possible
+from benchmarks.chaos.accidents import Accident, possible, wait_for_programs
 from benchmarks.common.deployed import DeployedUseCase
 from benchmarks.common.report import Bar, Topic
 
@@ -70,6 +70,7 @@ def measure_chaos(
     happened = []
     with under_good_load(installation) as scene:
         time.sleep(CALM_SECONDS)
+        wait_for_programs(scene)
         kinds = possible(scene)
         log(f"seed {seed}: {count} accidents of {len(kinds)} kinds: {', '.join(one.name for one in kinds)}")
         for accidents, draws in drawn(kinds, seed, count):

@@ -8,6 +8,7 @@ Each line of standard input starts one; its process id is printed.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import os
@@ -18,10 +19,12 @@ from pathlib import Path
 
 LOADED = (
     "feast.infra.online_stores.sqlite",
+    "platform_assets.declaration.expressions.compiled",
     "platform_assets.features.online.request_features",
     "serving.doors.broker",
     "serving.doors.messages",
     "serving.runtime",
+    "sqlglot",
 )
 
 
@@ -38,6 +41,8 @@ def main(folder: Path) -> None:
     release = read_release(folder / "release")
     artifact.load(folder / "release" / "model")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    gc.collect()
+    gc.freeze()  # a child's own collection would walk, and copy, all that the parent has loaded
     for _ in sys.stdin:
         child = os.fork()
         if child:
