@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 from benchmarks.back_ends.homes import EVENTS, PREDICTIONS, USE_CASE, Home, program
@@ -51,7 +52,7 @@ class Busy:
 
 @dataclass(frozen=True)
 class Call:
-    """One request of the busy customer: when it was sent and answered, by this process's clock."""
+    """One request of the busy customer that was scored: when it was sent and answered, by this process's clock."""
 
     number: int
     sent: float
@@ -111,9 +112,12 @@ def ask_busily(home: Home, body: Mapping[str, Any]) -> Busy:
         sent = time.monotonic()
         [answer] = answers(address, [{**body, TIME: moment, KEY: FIRST_KEY + number}])
         call = Call(number, sent, time.monotonic())
+        status = int(json.loads(answer)["status"])
         with lock:
-            calls.append(call)
-            result.statuses.append(int(json.loads(answer)["status"]))
+            result.statuses.append(status)
+            calls.extend(
+                [call] if status == HTTPStatus.OK else []
+            )  # a refused one is no event that anybody could know of
 
     def ask_often() -> None:
         for _ in range(CALLS_OF_EACH):
@@ -133,7 +137,8 @@ def lacking_and_wrong(calls: Sequence[Call], counted: Mapping[int, float]) -> tu
     """How many answers lack an event that their caller could have known of, and how many count one that is later.
 
     Args:
-        calls: all of one customer's, the first of which was answered before the others were sent; their times rise with their numbers.
+        calls: all of one customer's that were scored, the first of which was answered before the others were sent; their times rise with
+            their numbers.
         counted: how many events each was made from, by number; one that is not in the log lacks them all.
     """
     lacking = wrong = 0
