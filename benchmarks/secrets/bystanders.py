@@ -26,16 +26,19 @@ AWAY_SECONDS = 5.0
 def dagster_database(service: RotatedService, callers: Callers) -> str:
     """Dagster's storage of runs under two users that take turns; the first one's login ends with all connections."""
     from dagster_postgres import PostgresRunStorage
-    from sqlalchemy.exc import OperationalError
+    from dagster_postgres.utils import DagsterPostgresException
 
     ending = new_password()[:6]
     users = {name: new_password() for name in (f"dagster_a{ending}", f"dagster_b{ending}")}
     (old, old_password), (new, password) = users.items()
+    # Not Feast's database: an engine logs in as the secret says that is an address of its database.
+    database = f"dagster_{ending}"
+    service.postgresql.create(database)
     service.postgresql.execute(
-        f"CREATE ROLE {old} LOGIN PASSWORD '{old_password}'; GRANT ALL ON SCHEMA public TO {old}; "
-        f"CREATE ROLE {new} LOGIN PASSWORD '{password}' IN ROLE {old}; GRANT ALL ON SCHEMA public TO {new}"
+        f"CREATE ROLE {old} LOGIN PASSWORD '{old_password}'; ALTER DATABASE {database} OWNER TO {old}; "
+        f"CREATE ROLE {new} LOGIN PASSWORD '{password}' IN ROLE {old}"
     )
-    address = f"postgresql://{{}}:{{}}@127.0.0.1:{service.postgresql.port}/postgres"
+    address = f"postgresql://{{}}:{{}}@127.0.0.1:{service.postgresql.port}/{database}"
     before = PostgresRunStorage(address.format(old, old_password), should_autocreate_tables=True)
     runs = before.get_runs_count()
     after = PostgresRunStorage(address.format(new, password), should_autocreate_tables=False)
@@ -43,10 +46,9 @@ def dagster_database(service: RotatedService, callers: Callers) -> str:
     service.postgresql.cut()
     if after.get_runs_count() != runs:
         raise NotTaken("the second user sees other runs")
-    with suppress(OperationalError):
+    with suppress(DagsterPostgresException):  # it tries for some seconds
         before.get_runs_count()
         raise NotTaken("the first user still signs in")
-    service.postgresql.execute(f"DROP OWNED BY {old} CASCADE; DROP OWNED BY {new}; DROP ROLE {new}; DROP ROLE {old}")
     return "two users took turns; the first one is refused, all connections were ended"
 
 
