@@ -45,7 +45,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: export-test help setup run first-answer dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test ci-tools ci-test trackers-test site site-tools site-test ui-test change changes images lint format bench attack chaos soak scale back-ends docs lock clean chain upgrade-test release release-check support
+.PHONY: export-test help setup run first-answer dev live observe stop status test test-fast long-test daemon-test k8s-tools k8s-test terraform-tools terraform-test ci-tools ci-test trackers-test site site-tools site-test ui-test change changes images lint format bench attack chaos soak scale back-ends docs lock clean chain upgrade-test release release-check support
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -96,8 +96,11 @@ stop: ## Stop every process that `make run` started
 status: $(RUN_STAMP) ## What runs, and what was promoted
 	@$(BIN)/platform-assets status
 
-test: setup ## All tests but those that need a Kubernetes API, Terraform, the CI runners, other orchestrators, the built site or a browser
-	@$(BIN)/pytest -q -n 3 --dist loadfile --durations=15 -m "not kubernetes and not daemon and not terraform and not runners and not site and not browser and not orchestrators"
+test: setup ## All tests but the long proofs, and those that need a Kubernetes API, Terraform, the CI runners, other orchestrators, the built site or a browser
+	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m "not kubernetes and not daemon and not long and not terraform and not runners and not site and not browser and not orchestrators"
+
+long-test: setup ## Proofs of which each takes about a minute: two nodes of Ray, twenty kills in a search, killed writers of the ledger
+	@$(BIN)/pytest -q --durations=5 -m long platform_assets_tests/model benchmarks/ledger
 
 daemon-test: setup ## Days under Dagster's real daemon with accidents, against days that nobody disturbed
 	@$(BIN)/pytest -q --durations=5 -m daemon platform_assets_tests/pipeline/test_under_the_daemon.py

@@ -3,9 +3,12 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from benchmarks.ledger.topic import USE_CASE, Place, Seen, _wrong_answers, move_and_kill
 
 
+@pytest.mark.long
 def test_killed_moves_leave_a_ledger_that_is_right(tmp_path: Path) -> None:
     outcome = move_and_kill(tmp_path, moves=4, seed=1)
     assert outcome.problems == ()

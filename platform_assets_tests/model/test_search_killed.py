@@ -14,10 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from platform_assets.declaration.sections.search import FloatRange, IntRange
 from platform_assets.training.tuning.engines import engine_named
 from platform_assets.training.tuning.trials import SearchPlan, SearchResult, Trial
 
+pytestmark = pytest.mark.long
 TRIALS, KILLS = 50, 20
 SPACE = {
     "x": FloatRange(type="float", low=-1.0, high=1.0),

@@ -12,6 +12,7 @@ import pytest
 
 from platform_assets.testing.ray_nodes import in_namespace
 
+pytestmark = pytest.mark.long
 SMALL = {
     "shards": {"events": 20_000, "days": 40, "memory_megabytes": 500, "shards": 3, "kill": 1},
     "fits": {"rows": 1000, "epochs": 3, "rounds": 1, "how": ["one", "ray"]},
